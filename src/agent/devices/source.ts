@@ -1,0 +1,63 @@
+// What a source of devices is: a small plug-in that runs inside the probe process and may block, fail or crash there.
+import type { DeviceReadings, DeviceRecord } from './record.ts';
+
+/** Why a device or its driver did not answer. */
+export type DeviceFault =
+  /** The library or the driver is not there (any more): nothing of this source can be read. */
+  | 'driver-gone'
+  /** This device has fallen off the bus. */
+  | 'lost'
+  /** This device answers nothing more until it is reset. */
+  | 'reset-required'
+  /** Any other failure; it may pass. */
+  | 'failed';
+
+/** Thrown by a source; the message is for people and names the call that failed. */
+export class DeviceError extends Error {
+  override readonly name = 'DeviceError';
+  constructor(
+    readonly fault: DeviceFault,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What the cheap, regular look at a device yields. */
+export interface DeviceCheck {
+  uuid: string;
+  /** Changes whenever the device record should be read again, for instance when MIG is switched on. */
+  fingerprint: string;
+}
+
+/** Something that a driver reported on its own account. */
+export interface DeviceEvent {
+  /** The device concerned; absent where the driver does not say. */
+  uuid?: string;
+  kind: 'xid' | 'single-bit-ecc' | 'double-bit-ecc' | 'mig-changed' | 'unavailable' | 'recovery-action' | 'other';
+  /** The XID, or the driver's own event data. */
+  data: number;
+}
+
+/**
+ * A source of devices. Calls are synchronous, made by one thread, and throw {@link DeviceError}; a call that takes an
+ * index touches no other device, so that a call that never returns names the device that hangs.
+ */
+export interface DeviceSource {
+  readonly name: string;
+  /** The condition that says whether this source can talk to a device, for instance `NVMLReady`. */
+  readonly condition: string;
+  /** Loads the library and connects to the driver. Called again after `driver-gone`. */
+  open(): void;
+  /** How many devices the driver shows now; touches no device. */
+  count(): number;
+  /** The regular look at one device: goes to the hardware, not to a cache in the library. */
+  check(index: number): DeviceCheck;
+  /** The full record of one device. */
+  read(index: number): DeviceRecord;
+  /** The moving values of one device. */
+  sample(index: number): DeviceReadings;
+  /** What the driver has reported since the last call; waits for nothing. */
+  events(): DeviceEvent[];
+  close(): void;
+}
