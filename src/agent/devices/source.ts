@@ -15,11 +15,11 @@ export type DeviceFault =
 /** Thrown by a source; the message is for people and names the call that failed. */
 export class DeviceError extends Error {
   override readonly name = 'DeviceError';
-  constructor(
-    readonly fault: DeviceFault,
-    message: string,
-  ) {
+  readonly fault: DeviceFault;
+
+  constructor(fault: DeviceFault, message: string) {
     super(message);
+    this.fault = fault;
   }
 }
 

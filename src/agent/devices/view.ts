@@ -1,0 +1,54 @@
+// What the supervisor tells the agent of devices and sources, after hangs, crashes and failures have been sorted out.
+import type { DeviceReadings, DeviceRecord } from './record.ts';
+
+/** What is known of a device. Only `ok` means that it answered the latest probe. */
+export type DeviceState =
+  | 'ok'
+  /** Fallen off the bus. */
+  | 'lost'
+  | 'reset-required'
+  /** The driver answered the latest probe of this device with an error that may pass. */
+  | 'failed'
+  /** A driver call for this device, or for the whole driver, did not return before its deadline. */
+  | 'hung'
+  /** A complete enumeration did not show it; it is removed only after several such in a row. */
+  | 'missing'
+  /** The driver cannot be reached. */
+  | 'driver-gone'
+  /** The probe process is down and on its way back. */
+  | 'probe-down';
+
+/** One device as the supervisor sees it. */
+export interface DeviceView {
+  readonly uuid: string;
+  /** The condition of the source that found it, for instance `NVMLReady`. */
+  readonly condition: string;
+  readonly source: string;
+  state: DeviceState;
+  /** Why the state is not `ok`, for people; empty when it is. */
+  message: string;
+  record: DeviceRecord;
+  readings?: DeviceReadings;
+}
+
+/** One source as the supervisor sees it. */
+export interface SourceView {
+  readonly name: string;
+  state: 'starting' | 'running' | 'failed';
+  /** Why it is not running, for people; empty when it is. */
+  message: string;
+  devices: number;
+  /** How often the probe process was started again. */
+  restarts: number;
+  /** Whether an enumeration has looked at every device since the agent started. */
+  enumerated: boolean;
+}
+
+/** Receives every change once; calls come from the event loop of the agent process, never overlapping. */
+export interface DeviceListener {
+  /** A device is new, or its state, record or readings changed. The first call for a device is its first `ok`. */
+  deviceChanged(device: DeviceView): void;
+  /** A device is gone for good. */
+  deviceRemoved(uuid: string): void;
+  sourceChanged(source: SourceView): void;
+}
