@@ -1,0 +1,210 @@
+// The options of the two node daemons: the cache server's, and the agent's, which are those and more.
+import { hostname } from 'node:os';
+import { isLoopback, parseAddress } from './address.ts';
+import { type CodedError, optionConflict } from './errors.ts';
+import type { Polarity, PolarityOverrides } from './health.ts';
+import { anyOf, choice, custom, duration, fileMode, flag, integer, path, text } from './option-kinds.ts';
+import { type OptionSet, type OptionValues, optionSet } from './options.ts';
+
+/** The levels of the log, least severe first. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Where agents look for devices. */
+export type SourceName = 'nvml' | 'simulated';
+
+const sourceNames = ['nvml', 'simulated'] as const satisfies readonly SourceName[];
+const polarities = ['good', 'bad', 'info'] as const satisfies readonly Polarity[];
+
+/** The longest path of a Unix socket that every system takes. */
+const maxSocketPathBytes = 107;
+
+const cacheServerTable = {
+  'unix-socket': path({
+    description: 'Unix socket on which the device API is served',
+    default: '/var/run/device-api/device.sock',
+    maxBytes: maxSocketPathBytes,
+  }),
+  'socket-mode': fileMode({ description: 'Permissions of the Unix socket, in octal', default: 0o660 }),
+  'socket-group': custom({
+    description: 'Group that owns the Unix socket, by name or number; empty leaves it',
+    allowed: 'the name or number of a group, or nothing to leave it',
+    fallback: () => '',
+    parse: (value) => (/^[A-Za-z0-9_.-]*$/.test(value) ? value : undefined),
+  }),
+  'grpc-address': custom({
+    description: 'TCP address on which the device API is served too, read-only; empty for none',
+    allowed: 'HOST:PORT, or nothing for no TCP',
+    fallback: () => '127.0.0.1:50051',
+    parse: (value) => (value === '' || parseAddress(value) ? value : undefined),
+  }),
+  'grpc-allow-writes': flag({ description: 'Allow writes over TCP as well', default: false }),
+  'tls-cert': path({ description: 'PEM file of the certificate for TCP', default: '' }),
+  'tls-key': path({ description: 'PEM file of the key for TCP', default: '' }),
+  'listen-host': text({
+    description: 'Address on which health and metrics are served',
+    default: '127.0.0.1',
+    allowed: 'an IP address or a host name',
+    check: (value) => /^[A-Za-z0-9_.:-]+$/.test(value),
+  }),
+  'health-port': integer({
+    description: 'Port of /healthz, /livez and /readyz; 0 for any free one',
+    default: 8081,
+    min: 0,
+    max: 65535,
+  }),
+  'metrics-port': integer({
+    description: 'Port of /metrics; 0 for any free one',
+    default: 9090,
+    min: 0,
+    max: 65535,
+  }),
+  'data-dir': path({ description: 'Folder for what must survive a restart', default: '/var/lib/gpubroker' }),
+  'node-name': custom({
+    description: "This node's name",
+    allowed: 'a name of at most 253 letters, digits, dots, dashes and underscores',
+    fallback: hostname,
+    fallbackText: 'the host name',
+    variables: ['NODE_NAME'],
+    parse: (value) => (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(value) ? value : undefined),
+  }),
+  'name-format': choice({
+    description: 'How a GPU is named after its UUID: lowercase, or raw as the driver spells it',
+    choices: ['lowercase', 'raw'],
+    default: 'lowercase',
+  }),
+  'condition-polarity': custom<PolarityOverrides>({
+    description: 'What further condition types mean: Type=good where True is healthy, =bad, =info to ignore',
+    allowed: `Type=${anyOf(polarities)}, separated by commas`,
+    fallback: () => new Map(),
+    repeatable: true,
+    parse: parsePolarities,
+    format: (overrides) => [...overrides].map((entry) => entry.join('=')).join(','),
+  }),
+  'watch-queue-size': integer({
+    description: 'Events that a watcher may lag behind before its stream is ended',
+    default: 100,
+    min: 1,
+    max: 100_000,
+  }),
+  'watch-history-size': integer({
+    description: 'Events kept for watchers that come back',
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+  }),
+  'heartbeat-interval': duration({
+    description: 'How often a provider of conditions must report; after three misses its conditions are Unknown',
+    default: '3s',
+    min: '100ms',
+    max: '10m',
+  }),
+  'shutdown-delay': duration({
+    description: 'Time between "not ready" and the end of serving, for clients to move away',
+    default: '5s',
+    min: '0s',
+    max: '10m',
+  }),
+  'shutdown-timeout': duration({
+    description: 'Longest wait for calls in progress after that',
+    default: '30s',
+    min: '0s',
+    max: '1h',
+  }),
+  'log-format': choice({ description: 'Format of the log: json or text', choices: ['json', 'text'], default: 'json' }),
+  'log-level': choice({
+    description: `Least severe messages to log: ${anyOf(logLevels)}`,
+    choices: logLevels,
+    default: 'info',
+  }),
+  config: path({ description: 'YAML file with options', default: '' }),
+};
+
+const agentTable = {
+  ...cacheServerTable,
+  sources: custom<'auto' | readonly SourceName[]>({
+    description: `Where to look for GPUs: auto, or any of ${sourceNames.join(', ')}; auto never means simulated`,
+    allowed: `auto, or a list of ${anyOf(sourceNames)} separated by commas`,
+    fallback: () => 'auto',
+    repeatable: true,
+    parse: parseSources,
+    format: (value) => (value === 'auto' ? value : value.join(',')),
+  }),
+  simulate: text({ description: 'What the simulated source simulates: the name of a node type', default: 'dgx-h100' }),
+  'simulate-faults': path({ description: 'JSON file of faults that the simulated source plays', default: '' }),
+  'nvml-library': path({ description: 'Name or path of the NVML library', default: 'libnvidia-ml.so.1' }),
+  'driver-root': path({ description: 'Where a containerised driver is mounted', default: '/run/nvidia/driver' }),
+  'host-root': path({ description: "Where the host's root file system is mounted", default: '/' }),
+  'probe-interval': duration({
+    description: 'How often every GPU is looked at',
+    default: '1s',
+    min: '100ms',
+    max: '1h',
+  }),
+  'probe-deadline': duration({
+    description: 'Longest wait for one answer of the driver, before it counts as hung',
+    default: '5s',
+    min: '100ms',
+    max: '10m',
+  }),
+  'probe-init-deadline': duration({
+    description: 'The same while the driver initialises, which can take long',
+    default: '60s',
+    min: '100ms',
+    max: '1h',
+  }),
+  'telemetry-interval': duration({
+    description: 'How often utilisation, memory, temperature and power are read',
+    default: '5s',
+    min: '100ms',
+    max: '1h',
+  }),
+};
+
+export type CacheServerOptions = OptionValues<typeof cacheServerTable>;
+export type AgentOptions = OptionValues<typeof agentTable>;
+
+/** Options of `gpubroker cache-server`. */
+export const cacheServerOptions: OptionSet<CacheServerOptions> = optionSet(cacheServerTable, servingRules);
+
+/** Options of `gpubroker agent`. */
+export const agentOptions: OptionSet<AgentOptions> = optionSet(agentTable, servingRules);
+
+function* servingRules(values: CacheServerOptions): Iterable<CodedError> {
+  const { grpcAddress, grpcAllowWrites, tlsCert, tlsKey, healthPort, metricsPort } = values;
+  if ((tlsCert === '') !== (tlsKey === '')) {
+    yield optionConflict('only one of tls-cert and tls-key is given', 'give both or neither');
+  }
+  const host = parseAddress(grpcAddress)?.host;
+  const secured = grpcAllowWrites && tlsCert !== '' && tlsKey !== '';
+  if (host !== undefined && !isLoopback(host) && !secured) {
+    yield optionConflict(
+      `grpc-address: ${grpcAddress} can be reached from other machines`,
+      'give a loopback address such as 127.0.0.1:50051, or all of grpc-allow-writes, tls-cert and tls-key',
+    );
+  }
+  if (healthPort === metricsPort && healthPort !== 0) {
+    yield optionConflict(`health-port and metrics-port are both ${healthPort}`, 'give them different ports');
+  }
+}
+
+function parsePolarities(text: string): PolarityOverrides | undefined {
+  const overrides = new Map<string, Polarity>();
+  for (const entry of splitList(text)) {
+    const [type = '', word, ...rest] = entry.split('=');
+    const polarity = polarities.find((known) => known === word);
+    if (!polarity || rest.length > 0 || !/^[A-Za-z][A-Za-z0-9]*$/.test(type)) return undefined;
+    overrides.set(type, polarity);
+  }
+  return overrides;
+}
+
+function parseSources(text: string): 'auto' | readonly SourceName[] | undefined {
+  if (text === 'auto') return 'auto';
+  const known = sourceNames.filter((name) => splitList(text).includes(name));
+  return known.length > 0 && known.length === splitList(text).length ? known : undefined;
+}
+
+function splitList(text: string): string[] {
+  return text === '' ? [] : text.split(',').map((item) => item.trim());
+}
