@@ -1,0 +1,279 @@
+// What is known of a source's devices: who is at which index, in which state, and when it last answered. It turns the
+// answers of a sweep into changes for the listener, each told once; when to sweep, and what a hang or crash means, is
+// the supervisor's.
+//
+// A device is its uuid; its index may change with every sweep. In one sweep every device is accounted for in one way:
+//
+//   answered    its index gave its uuid                        → ok
+//   faulted     its index gave an error                        → lost, reset-required or failed
+//   suspected   its index is not touched                       → hung
+//   absent      none of these, and every index gave a uuid     → missing; removed the third time in a row
+//               none of these, but some index did not answer   → failed: it may be behind that index
+import { isDeepStrictEqual } from 'node:util';
+import type { Log } from './log.ts';
+import { MAX_DEVICES } from './protocol.ts';
+import type { DeviceReadings, DeviceRecord } from './record.ts';
+import type { DeviceCheck, DeviceFault } from './source.ts';
+import type { DeviceListener, DeviceState, DeviceView } from './view.ts';
+
+/** Complete enumerations in a row without a device before it counts as removed. */
+const ABSENCES_UNTIL_REMOVED = 3;
+/** A record that nothing said had changed is read again after this long, in milliseconds. */
+const RECORD_LIFETIME_MS = 60_000;
+
+interface Device {
+  readonly view: DeviceView;
+  index: number;
+  fingerprint: string;
+  /** When the record was read; in the past for ever when it must be read again. */
+  readAt: number;
+  sampledAt: number;
+  answeredAt: number;
+  /** The sweeps in which it last answered, and in which it was last accounted for. */
+  answeredIn: number;
+  accountedIn: number;
+  absences: number;
+}
+
+/** A uuid that has answered but whose record has not been read yet; nobody has been told of it. */
+interface Newcomer {
+  index: number;
+  fingerprint: string;
+  answeredIn: number;
+}
+
+export interface InventoryOptions {
+  source: string;
+  listener: DeviceListener;
+  log: Log;
+  clock: () => number;
+}
+
+/** The devices of one source. */
+export class Inventory {
+  readonly #options: InventoryOptions;
+  readonly #devices = new Map<string, Device>();
+  readonly #atIndex = new Map<number, Device>();
+  readonly #newcomers = new Map<string, Newcomer>();
+  /** Pairs of uuid and index that have been reported as duplicates. */
+  readonly #duplicates = new Set<string>();
+  #sweep = 0;
+  /** The condition of the source; known once the source is open. */
+  condition = '';
+
+  constructor(options: InventoryOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#devices.size;
+  }
+
+  /** Whether it is known which device is at this index. */
+  knows(index: number): boolean {
+    return this.#deviceAt(index) !== undefined;
+  }
+
+  /** Copies, for whoever asks between two changes. */
+  views(): DeviceView[] {
+    return [...this.#devices.values()].map(({ view }) => ({ ...view }));
+  }
+
+  beginSweep(): void {
+    this.#sweep += 1;
+  }
+
+  /** The device at this index answered. */
+  answered(index: number, { uuid, fingerprint }: DeviceCheck): void {
+    const device = this.#devices.get(uuid);
+    if (!device) {
+      const newcomer = this.#newcomers.get(uuid) ?? { answeredIn: -1, index };
+      if (this.#isDuplicate(newcomer, uuid, index)) return;
+      this.#newcomers.set(uuid, { index, fingerprint, answeredIn: this.#sweep });
+    } else if (!this.#isDuplicate(device, uuid, index)) {
+      if (device.fingerprint !== fingerprint || device.index !== index) device.readAt = -Infinity;
+      device.fingerprint = fingerprint;
+      device.answeredIn = this.#sweep;
+      this.#account(device);
+      this.#place(device, index);
+      this.#setState(device, 'ok', '');
+    }
+  }
+
+  /** The device at this index gave an error. False when it is not known which device that is. */
+  faulted(index: number, fault: Exclude<DeviceFault, 'driver-gone'>, message: string): boolean {
+    const device = this.#deviceAt(index);
+    // Whoever was at this index has answered from another one in this very sweep.
+    if (!device || device.answeredIn === this.#sweep) return false;
+    this.#account(device);
+    this.#setState(device, fault, message);
+    return true;
+  }
+
+  /** The device at this index is not touched any more. False when it is not known which device that is. */
+  suspected(index: number, message: string): boolean {
+    const device = this.#deviceAt(index);
+    if (!device) return false;
+    device.accountedIn = this.#sweep;
+    device.absences = 0;
+    this.#setState(device, 'hung', message);
+    return true;
+  }
+
+  /** Ends a sweep in which every index has been looked at; `complete` when every one of them gave a uuid. */
+  endSweep(complete: boolean): void {
+    for (const [uuid, newcomer] of this.#newcomers) {
+      if (newcomer.answeredIn !== this.#sweep) this.#newcomers.delete(uuid);
+    }
+    for (const device of this.#devices.values()) {
+      if (device.accountedIn !== this.#sweep) this.#absent(device, complete);
+    }
+  }
+
+  /** Indices whose record must be read: new, changed, or not read for long. Only devices that answered this sweep. */
+  unread(): number[] {
+    const outdated = this.#options.clock() - RECORD_LIFETIME_MS;
+    const devices = [...this.#devices.values()].filter((device) => device.readAt <= outdated);
+    return [...devices, ...this.#newcomers.values()]
+      .filter((device) => device.answeredIn === this.#sweep)
+      .map((device) => device.index);
+  }
+
+  /** Indices of devices that are well and were not sampled after this time. */
+  unsampled(since: number): number[] {
+    const due: number[] = [];
+    for (const device of this.#devices.values()) {
+      if (device.view.state === 'ok' && device.sampledAt <= since) due.push(device.index);
+    }
+    return due;
+  }
+
+  /** Takes a record that was read; the first one of a device makes the device known. */
+  store(record: DeviceRecord): void {
+    const device = this.#devices.get(record.uuid) ?? this.#admit(record);
+    if (!device) return;
+    device.readAt = this.#options.clock();
+    if (isDeepStrictEqual(device.view.record, record)) return;
+    device.view.record = record;
+    this.#tell(device);
+  }
+
+  /** Takes the readings of the device at this index. */
+  sampled(index: number, readings: DeviceReadings): void {
+    const device = this.#deviceAt(index);
+    if (!device) return;
+    device.sampledAt = this.#options.clock();
+    device.view.readings = readings;
+    this.#tell(device);
+  }
+
+  /** Has a record read at the next sweep, for instance because the driver says that it changed. */
+  outdate(uuid: string | undefined): void {
+    for (const device of this.#devices.values()) {
+      if (uuid === undefined || device.view.uuid === uuid) device.readAt = -Infinity;
+    }
+  }
+
+  /** Something befell the driver as a whole. */
+  setAll(state: DeviceState, message: string): void {
+    for (const device of this.#devices.values()) {
+      device.absences = 0;
+      this.#setState(device, state, message);
+    }
+  }
+
+  /** Takes back every `ok` that was not confirmed at or after this time. */
+  setSilent(since: number, state: DeviceState, message: string): void {
+    for (const device of this.#devices.values()) {
+      if (device.view.state === 'ok' && device.answeredAt < since) this.#setState(device, state, message);
+    }
+  }
+
+  #deviceAt(index: number): Device | undefined {
+    const device = this.#atIndex.get(index);
+    return device?.index === index ? device : undefined;
+  }
+
+  #place(device: Device, index: number): void {
+    device.index = index;
+    this.#atIndex.set(index, device);
+  }
+
+  /** An answer came for it, of whatever kind. */
+  #account(device: Device): void {
+    device.answeredAt = this.#options.clock();
+    device.accountedIn = this.#sweep;
+    device.absences = 0;
+  }
+
+  #admit(record: DeviceRecord): Device | undefined {
+    const newcomer = this.#newcomers.get(record.uuid);
+    if (!newcomer || this.#devices.size >= MAX_DEVICES) return undefined;
+    const { source, clock, log } = this.#options;
+    const { uuid } = record;
+    const { index, fingerprint } = newcomer;
+    const view: DeviceView = { uuid, condition: this.condition, source, state: 'ok', message: '', record };
+    const now = clock();
+    const seen = {
+      readAt: now,
+      sampledAt: -Infinity,
+      answeredAt: now,
+      answeredIn: this.#sweep,
+      accountedIn: this.#sweep,
+    };
+    const device: Device = { view, index, fingerprint, absences: 0, ...seen };
+    this.#newcomers.delete(uuid);
+    this.#devices.set(uuid, device);
+    this.#place(device, index);
+    log.info({ source, uuid, index, model: record.model }, 'device found');
+    this.#tell(device);
+    return device;
+  }
+
+  #absent(device: Device, complete: boolean): void {
+    device.absences = complete ? device.absences + 1 : 0;
+    if (!complete) this.#setState(device, 'failed', 'not found, while some device did not answer');
+    else if (device.absences < ABSENCES_UNTIL_REMOVED) this.#setState(device, 'missing', 'the driver does not list it');
+    else this.#remove(device);
+  }
+
+  #remove(device: Device): void {
+    const { uuid, source } = device.view;
+    this.#devices.delete(uuid);
+    if (this.#deviceAt(device.index) === device) this.#atIndex.delete(device.index);
+    this.#options.log.warn({ source, uuid }, 'device removed');
+    this.#options.listener.deviceRemoved(uuid);
+  }
+
+  /** Whether this uuid has already answered from another index in this sweep; said once. */
+  #isDuplicate(known: Pick<Newcomer, 'index' | 'answeredIn'>, uuid: string, index: number): boolean {
+    if (known.answeredIn !== this.#sweep || known.index === index) return false;
+    const pair = `${uuid} ${index}`;
+    if (!this.#duplicates.has(pair) && this.#duplicates.size < MAX_DEVICES) {
+      this.#duplicates.add(pair);
+      this.#options.log.error(
+        { uuid, index, first: known.index },
+        'two devices show the same uuid; the second is ignored',
+      );
+    }
+    return true;
+  }
+
+  #setState(device: Device, state: DeviceState, message: string): void {
+    const { view } = device;
+    if (view.state === state && view.message === message) return;
+    const { uuid, source, state: before } = view;
+    view.state = state;
+    view.message = message;
+    if (state !== before)
+      this.#options.log[state === 'ok' ? 'info' : 'warn'](
+        { source, uuid, state, before, message },
+        'device state changed',
+      );
+    this.#tell(device);
+  }
+
+  #tell(device: Device): void {
+    this.#options.listener.deviceChanged(device.view);
+  }
+}

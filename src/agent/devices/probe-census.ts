@@ -1,0 +1,71 @@
+// Every probe process of one source from start to end, so that those which not even SIGKILL ends stay few.
+import type { Log } from './log.ts';
+import { ProbeClient, type ProbeClientOptions } from './probe-client.ts';
+
+/** Processes that the kernel holds in a driver call; each keeps its memory, and one more would learn nothing new. */
+export const MAX_UNKILLABLE = 2;
+/** A killed process is gone within milliseconds unless the kernel holds it. */
+const UNKILLABLE_AFTER_MS = 2_000;
+
+export interface ProbeCensusOptions extends Omit<ProbeClientOptions, 'onDead'> {
+  source: string;
+  log: Log;
+}
+
+/** Starts and kills probes, and counts those that have been killed and still exist. */
+export class ProbeCensus {
+  readonly #options: ProbeCensusOptions;
+  readonly #living = new Set<ProbeClient>();
+  readonly #dying = new Map<ProbeClient, NodeJS.Timeout>();
+
+  constructor(options: ProbeCensusOptions) {
+    this.#options = options;
+  }
+
+  /** How many killed processes still exist. */
+  get dying(): number {
+    return this.#dying.size;
+  }
+
+  /** Whether that many more processes could turn out unkillable and still not be too many. */
+  hasRoomFor(more: number): boolean {
+    return this.#dying.size + more <= MAX_UNKILLABLE;
+  }
+
+  /** Starts a process; undefined when the system has none to give. */
+  start(): ProbeClient | undefined {
+    const { source, log } = this.#options;
+    try {
+      const probe = new ProbeClient(source, { ...this.#options, onDead: (dead) => this.#buried(dead) });
+      this.#living.add(probe);
+      return probe;
+    } catch (error) {
+      log.error({ source, err: error }, 'a probe process could not be started');
+      return undefined;
+    }
+  }
+
+  kill(probe: ProbeClient): void {
+    if (probe.dead || this.#dying.has(probe)) return;
+    const { source, log } = this.#options;
+    const late = () =>
+      log.error({ source, pid: probe.pid }, 'a probe process survives SIGKILL: the kernel holds it in a driver call');
+    this.#living.delete(probe);
+    this.#dying.set(probe, setTimeout(late, UNKILLABLE_AFTER_MS).unref());
+    probe.kill();
+  }
+
+  /** Kills every process. Resolves when all are gone, or soon after when one cannot be killed. */
+  async killAll(patienceMs: number): Promise<void> {
+    for (const probe of this.#living) this.kill(probe);
+    const end = performance.now() + patienceMs;
+    while (this.#dying.size > 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const timer of this.#dying.values()) clearTimeout(timer);
+  }
+
+  #buried(probe: ProbeClient): void {
+    clearTimeout(this.#dying.get(probe));
+    this.#living.delete(probe);
+    this.#dying.delete(probe);
+  }
+}

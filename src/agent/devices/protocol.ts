@@ -1,0 +1,60 @@
+// What the agent and its probe process say to each other: plain JSON over Node's IPC channel. The agent sends a round
+// of calls; the probe makes them one after the other and answers each before it begins the next. So the first call
+// without an answer is the one in flight, and when it never comes back its index names the device that hangs. Several
+// calls in one message, because an idle agent pays for every time that a process wakes up.
+import type { DeviceReadings, DeviceRecord } from './record.ts';
+import type { SimulatedSourceOptions } from './simulated/source.ts';
+import type { DeviceCheck, DeviceEvent, DeviceFault } from './source.ts';
+
+/** Which source a probe loads, and how. */
+export type SourceOptions =
+  | { name: 'nvml'; library: string; driverRoot?: string | undefined }
+  | ({ name: 'simulated' } & SimulatedSourceOptions);
+
+/** A call that touches exactly one device. */
+export interface DeviceCall {
+  call: 'check' | 'read' | 'sample';
+  index: number;
+}
+
+/** One call of a {@link DeviceSource}; the first one of a probe is `open`. */
+export type Call = { call: 'open'; source: SourceOptions } | { call: 'count' | 'events' | 'close' } | DeviceCall;
+
+/** From the agent: calls to make in this order. */
+export type Round = Call[];
+
+/** From the probe: what one call came to. */
+export type Answer =
+  | { call: 'open'; condition: string }
+  | { call: 'count'; count: number }
+  | { call: 'events'; events: DeviceEvent[] }
+  | { call: 'close' }
+  | ({ call: 'check'; index: number } & DeviceCheck)
+  | { call: 'read'; record: DeviceRecord; index: number }
+  | { call: 'sample'; readings: DeviceReadings; index: number }
+  | Refusal;
+
+/** A call that the source answered with an error. */
+export interface Refusal {
+  call: Call['call'];
+  index?: number;
+  fault: DeviceFault;
+  message: string;
+}
+
+/** A driver that shows more devices than this is not believed about the rest. */
+export const MAX_DEVICES = 256;
+/** What one round may report; the rest is dropped, for a storm of events must not fill the agent's memory. */
+export const MAX_EVENTS = 1024;
+/** Characters of an error message. */
+export const MAX_MESSAGE_LENGTH = 500;
+
+/** Whether an answer is an error. */
+export function isRefusal(answer: Answer): answer is Refusal {
+  return 'fault' in answer;
+}
+
+/** A call, or the call of an answer, in words. */
+export function describe({ call, index }: { call: Call['call']; index?: number }): string {
+  return index === undefined ? call : `${call} of device ${index}`;
+}

@@ -1,0 +1,143 @@
+// The simulated source: devices of a profile with moving readings and faults on demand. Never chosen by a daemon on
+// its own; the name of the source says what it is.
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { DeviceReadings, DeviceRecord } from '../record.ts';
+import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
+import { crash, type DeviceCall, type DriverCall, type Faults, FaultsFile, hang } from './faults.ts';
+import { PROFILES, type Profile } from './profiles.ts';
+import { readingsAt } from './telemetry.ts';
+
+export interface SimulatedSourceOptions {
+  /** One of {@link PROFILES}. */
+  profile: string;
+  /** Where faults are read from; looked at again whenever it changes. */
+  faultsFile?: string | undefined;
+  /** Part of every device's identity; the host's name when absent. */
+  nodeName?: string | undefined;
+}
+
+/**
+ * Makes the simulated source.
+ *
+ * @throws DeviceError `failed` for a profile that does not exist
+ */
+export function createSimulatedSource(options: SimulatedSourceOptions): DeviceSource {
+  return new SimulatedSource(options);
+}
+
+class SimulatedSource implements DeviceSource {
+  readonly name = 'simulated';
+  readonly condition = 'SimulatedReady';
+  readonly #profile: Profile;
+  readonly #records: DeviceRecord[];
+  readonly #faultsFile: FaultsFile;
+  #faults: Faults;
+  /** Places of the profile that are occupied; a device's index is its position here. */
+  #places: number[] = [];
+
+  constructor({ profile, faultsFile, nodeName = hostname() }: SimulatedSourceOptions) {
+    this.#profile = profileNamed(profile);
+    this.#records = this.#profile.slots.map((_, place) =>
+      recordAt(this.#profile, place, `${profile}/${nodeName}/${place}`),
+    );
+    this.#faultsFile = new FaultsFile(faultsFile, (message) => process.emitWarning(message));
+    this.#faults = this.#faultsFile.current();
+  }
+
+  open(): void {
+    this.#look('open');
+  }
+
+  count(): number {
+    this.#look('count');
+    this.#places = this.#records.map((_, place) => place).filter((place) => !this.#faults.removed.has(place));
+    return this.#places.length;
+  }
+
+  check(index: number): DeviceCheck {
+    const { uuid } = this.#answering(index, 'check');
+    return { uuid, fingerprint: '' };
+  }
+
+  read(index: number): DeviceRecord {
+    return { ...this.#answering(index, 'read'), index };
+  }
+
+  sample(index: number): DeviceReadings {
+    const { uuid } = this.#answering(index, 'sample');
+    return readingsAt(this.#profile, Date.now(), digest(uuid).readUInt32BE() / 2 ** 32);
+  }
+
+  events(): DeviceEvent[] {
+    this.#look('events');
+    return [];
+  }
+
+  close(): void {
+    this.#places = [];
+  }
+
+  /** Reads the faults again and suffers those of the driver. */
+  #look(call: DriverCall): void {
+    this.#faults = this.#faultsFile.current();
+    const { driver } = this.#faults;
+    if (driver.crash === call) crash();
+    if (driver.hang === call) hang();
+    if (driver.gone) throw new DeviceError('driver-gone', `simulated ${call}: the driver is gone`);
+  }
+
+  /** The record behind an index, after its faults. */
+  #answering(index: number, call: DeviceCall): DeviceRecord {
+    if (this.#places.length === 0) this.count();
+    const place = this.#places[index] ?? -1;
+    const record = this.#records[place];
+    if (record === undefined) throw new DeviceError('failed', `simulated ${call}: no device ${index}`);
+    const faults = this.#faults.places.get(place);
+    if (faults === undefined) return record;
+    if (faults.crash === true || faults.crash === call) crash();
+    if (faults.hang === true || faults.hang === call) hang();
+    if (faults.lost) throw new DeviceError('lost', `simulated ${call}: device ${index} is lost`);
+    if (faults.resetRequired)
+      throw new DeviceError('reset-required', `simulated ${call}: device ${index} needs a reset`);
+    if (faults.failed !== undefined) throw new DeviceError('failed', `simulated ${call}: ${faults.failed}`);
+    return this.#records[faults.posesAs ?? place] ?? record;
+  }
+}
+
+function profileNamed(name: string): Profile {
+  const profile = PROFILES.get(name);
+  if (profile !== undefined) return profile;
+  throw new DeviceError('failed', `no simulated profile "${name}"; there are ${[...PROFILES.keys()].join(', ')}`);
+}
+
+function recordAt(profile: Profile, place: number, identity: string): DeviceRecord {
+  const slot = profile.slots[place];
+  const { nvlink, device } = profile;
+  return {
+    ...device,
+    index: place,
+    uuid: uuidOf(identity),
+    serial: `51${String(digest(identity).readUIntBE(0, 6) % 1e11).padStart(11, '0')}`,
+    ...(slot && { numaNode: slot.numaNode }),
+    ...(slot && device.pci && { pci: { ...device.pci, busId: slot.busId } }),
+    ...(nvlink && {
+      nvlinks: Array.from({ length: nvlink.links }, (_, link) => ({
+        link,
+        active: true,
+        version: nvlink.version,
+        remoteBusId: nvlink.switches[link % nvlink.switches.length] ?? '',
+      })),
+    }),
+  };
+}
+
+/** The same on every start; begins with 51 so that people can tell it at a glance. */
+function uuidOf(identity: string): string {
+  const hex = `51${digest(identity).toString('hex')}`;
+  return `GPU-${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

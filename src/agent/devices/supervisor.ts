@@ -1,0 +1,402 @@
+// Keeps the state of a source's devices true while its driver may hang, crash or go away. It runs one main probe
+// process, sweeps all devices with it at every interval, and decides what follows when an answer does not come.
+//
+// The main probe:
+//
+//   start ──▶ opening ──open answered──▶ sweeping ──┐ every interval: count, check each, sample when due, events;
+//               │  ▲                       │  ▲─────┘ then the indices that are new, then the records to read
+//               │  └────back-off───────────┤
+//               ├──open refused────────────┤         driver-gone: all devices `driver-gone`; close, wait, open again
+//               └──hung or died────────────┴──▶ down ──▶ start
+//
+// What a probe that is down means, by the call that was in flight:
+//
+//   hung, names a device    that device `hung` and a suspect (suspects.ts); a new probe starts at once without it
+//   hung, names none        all devices `hung`; a new probe after a back-off
+//   died                    nothing yet; a new probe after a short back-off
+//   died twice in a row     on the same call for the same device: as if it had hung
+//
+// Other devices keep their state meanwhile. Only when the main probe has been down for a whole deadline do those turn
+// `probe-down` that have not answered since.
+//
+// At most two processes that survive SIGKILL may exist (probe-census.ts): beyond that nothing is tried again until one
+// of them ends. A main probe that leaves out the device that hung is not such a repetition, and starts.
+import type { ChildProcess } from 'node:child_process';
+import { isDeepStrictEqual } from 'node:util';
+import { Backoff } from './backoff.ts';
+import { Inventory } from './inventory.ts';
+import type { Log } from './log.ts';
+import { ProbeCensus } from './probe-census.ts';
+import type { ProbeClient, RoundEnd } from './probe-client.ts';
+import {
+  type Answer,
+  type Call,
+  describe,
+  isRefusal,
+  MAX_MESSAGE_LENGTH,
+  type Refusal,
+  type Round,
+  type SourceOptions,
+} from './protocol.ts';
+import type { DeviceEvent } from './source.ts';
+import { Suspects } from './suspects.ts';
+import type { DeviceListener, DeviceView, SourceView } from './view.ts';
+
+/** Back-off of a driver that is gone or hangs as a whole, in milliseconds. */
+const DRIVER_BACKOFF = { first: 1_000, longest: 30_000 };
+/** Back-off of a probe that died: the first one is meant to pass unnoticed. */
+const CRASH_BACKOFF = { first: 200, longest: 30_000 };
+/** Back-off of a device that hung. */
+const SUSPECT_BACKOFF = { first: 1_000, longest: 60_000 };
+/** Deaths in a row on one call for one device that make it a suspect. */
+const DEATHS_UNTIL_SUSPECT = 2;
+type Hung = Extract<RoundEnd, { end: 'hung' }>;
+type Died = Extract<RoundEnd, { end: 'died' }>;
+
+/** How long stop() waits for killed processes to be gone, in milliseconds. */
+const STOP_PATIENCE_MS = 200;
+/** What a device or source says that was not heard of. */
+const SILENCE = 'the probe process is down';
+
+/** What a supervisor needs. All times in milliseconds. */
+export interface SupervisorOptions {
+  source: SourceOptions;
+  /** From the start of one sweep to the start of the next. */
+  interval: number;
+  /** How long one driver call may take. */
+  deadline: number;
+  /** How long starting a probe and opening the driver may take. */
+  initDeadline: number;
+  /** How often the moving values of a device are read; at most once a sweep. */
+  telemetryInterval: number;
+  listener: DeviceListener;
+  log: Log;
+  /** Monotonic; `performance.now` when absent. */
+  clock?: (() => number) | undefined;
+  /** For the jitter of back-offs; `Math.random` when absent. */
+  random?: (() => number) | undefined;
+  /** How a process is killed; only a test that needs an unkillable one replaces it. */
+  kill?: ((process: ChildProcess) => void) | undefined;
+}
+
+/** Watches the devices of one source. */
+export interface Supervisor {
+  /** Begins; returns at once. Once only. */
+  start(): void;
+  /** Ends every probe process; never waits for one that cannot be killed. No change is told after this. */
+  stop(): Promise<void>;
+  /** What is known now; copies. */
+  views(): { source: SourceView; devices: DeviceView[] };
+}
+
+/** Makes the supervisor of one source; it does nothing before {@link Supervisor.start}. */
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  return new ProbeSupervisor(options);
+}
+
+class ProbeSupervisor implements Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #listener: DeviceListener;
+  readonly #clock: () => number;
+  readonly #inventory: Inventory;
+  readonly #census: ProbeCensus;
+  readonly #suspects: Suspects;
+  readonly #driverBackoff: Backoff;
+  readonly #crashBackoff: Backoff;
+  readonly #source: SourceView;
+  /** The main loop's only wait besides the one for an answer. */
+  #pauseTimer: NodeJS.Timeout | undefined;
+  #silenceTimer: NodeJS.Timeout | undefined;
+  #sweepStarted = -Infinity;
+  #sweepEnded = -Infinity;
+  /** What the driver counted last. */
+  #count = 0;
+  /** The answers of the sweep in progress that were errors. */
+  #refusals: Refusal[] = [];
+  /** Indices with an error in the sweep in progress, of which no uuid is known. */
+  #unidentified = new Map<number, string>();
+  /** The call that the last probe died on, and how many in a row did. */
+  #deaths = { on: '', times: 0 };
+
+  constructor(options: SupervisorOptions) {
+    const { source, log, clock = () => performance.now(), random = Math.random } = options;
+    const listener = guarded(options.listener, log);
+    this.#options = options;
+    this.#listener = listener;
+    this.#clock = clock;
+    this.#source = { name: source.name, state: 'starting', message: '', devices: 0, restarts: 0, enumerated: false };
+    this.#inventory = new Inventory({ source: source.name, listener, log, clock });
+    this.#census = new ProbeCensus({ ...options, source: source.name });
+    this.#suspects = new Suspects({
+      source,
+      census: this.#census,
+      log,
+      backoff: { ...SUSPECT_BACKOFF, clock, random },
+    });
+    this.#driverBackoff = new Backoff({ ...DRIVER_BACKOFF, clock, random });
+    this.#crashBackoff = new Backoff({ ...CRASH_BACKOFF, clock, random });
+  }
+
+  start(): void {
+    void this.#run();
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#pauseTimer);
+    clearTimeout(this.#silenceTimer);
+    this.#suspects.stop();
+    await this.#census.killAll(STOP_PATIENCE_MS);
+  }
+
+  views(): { source: SourceView; devices: DeviceView[] } {
+    return { source: { ...this.#source }, devices: this.#inventory.views() };
+  }
+
+  /** One turn for every main probe. It never returns: stop() leaves it waiting for what no longer comes. */
+  async #run(): Promise<void> {
+    for (let restarts = 0; ; restarts += 1) {
+      this.#tellSource({ restarts });
+      const probe = this.#census.start();
+      if (probe) {
+        const down = await this.#serve(probe);
+        this.#census.kill(probe);
+        this.#watchSilence();
+        if (down.end === 'hung') await this.#hung(probe, down);
+        else if (down.end === 'died') await this.#died(probe, down);
+      } else {
+        this.#watchSilence();
+        await this.#pause(this.#crashBackoff.next());
+      }
+    }
+  }
+
+  /** Opens and sweeps until the probe hangs or dies. */
+  async #serve(probe: ProbeClient): Promise<RoundEnd> {
+    for (;;) {
+      this.#refusals = [];
+      let round = await this.#ask(probe, [{ call: 'open', source: this.#options.source }]);
+      while (round.end === 'answered' && !this.#driverRefusal()) {
+        await this.#pause(this.#sweepStarted + this.#options.interval - this.#clock());
+        round = await this.#sweep(probe);
+      }
+      if (round.end !== 'answered') return round;
+      this.#driverGone(this.#driverRefusal()?.message ?? '');
+      round = await this.#ask(probe, [{ call: 'close' }]);
+      if (round.end !== 'answered') return round;
+      await this.#pause(this.#driverBackoff.next());
+    }
+  }
+
+  /** Looks at every device once. Stops at the first round that is not answered, or that finds the driver gone. */
+  async #sweep(probe: ProbeClient): Promise<RoundEnd> {
+    this.#sweepStarted = this.#clock();
+    this.#refusals = [];
+    this.#unidentified.clear();
+    this.#inventory.beginSweep();
+    const expected = this.#count;
+    const rounds = [
+      () => this.#regularRound(expected),
+      () => this.#checks(expected, this.#count),
+      () => this.#inventory.unread().map((index): Call => ({ call: 'read', index })),
+    ];
+    for (const round of rounds) {
+      const end = await this.#ask(probe, round());
+      if (end.end !== 'answered' || this.#driverRefusal()) return end;
+    }
+    this.#endSweep();
+    return { end: 'answered' };
+  }
+
+  /** Everything that can be asked before the answer to `count` is known: one message on an ordinary day. */
+  #regularRound(expected: number): Round {
+    const due = this.#clock() - this.#options.telemetryInterval + this.#options.interval / 2;
+    const samples = this.#inventory.unsampled(due).map((index): Call => ({ call: 'sample', index }));
+    return [{ call: 'count' }, ...this.#checks(0, expected), ...samples, { call: 'events' }];
+  }
+
+  #checks(from: number, to: number): Round {
+    const calls: Round = [];
+    for (let index = from; index < to; index += 1) {
+      if (!this.#suspects.has(index)) calls.push({ call: 'check', index });
+    }
+    return calls;
+  }
+
+  async #ask(probe: ProbeClient, round: Round): Promise<RoundEnd> {
+    return probe.run(round, (answer) => this.#take(answer));
+  }
+
+  #take(answer: Answer): void {
+    if (this.#deaths.times > 0 && describe(answer) === this.#deaths.on) this.#deaths = { on: '', times: 0 };
+    if (isRefusal(answer)) this.#refused(answer);
+    else this.#accept(answer);
+  }
+
+  #accept(answer: Exclude<Answer, Refusal>): void {
+    switch (answer.call) {
+      case 'open':
+        this.#inventory.condition = answer.condition;
+        break;
+      case 'count':
+        this.#count = answer.count;
+        break;
+      case 'check':
+        if (this.#counted(answer.index)) this.#inventory.answered(answer.index, answer);
+        break;
+      case 'read':
+        this.#inventory.store(answer.record);
+        break;
+      case 'sample':
+        this.#inventory.sampled(answer.index, answer.readings);
+        break;
+      case 'events':
+        for (const event of answer.events) this.#takeEvent(event);
+        break;
+    }
+  }
+
+  /** What lies beyond the count is on its way out; without a count nothing is certain. */
+  #counted(index: number): boolean {
+    return index < this.#count && !this.#countRefusal();
+  }
+
+  #refused(refusal: Refusal): void {
+    const { call, index, fault, message } = refusal;
+    const { log } = this.#options;
+    log.debug({ source: this.#source.name, call, index, fault, reason: message }, 'a driver call failed');
+    if (index !== undefined && call !== 'sample' && fault !== 'driver-gone') {
+      if (!this.#counted(index)) return;
+      const known = call === 'check' ? this.#inventory.faulted(index, fault, message) : this.#inventory.knows(index);
+      if (!known) this.#unidentified.set(index, message);
+    }
+    this.#refusals.push(refusal);
+  }
+
+  #takeEvent(event: DeviceEvent): void {
+    this.#options.log.info({ source: this.#source.name, ...event }, 'the driver reports an event');
+    if (event.kind === 'mig-changed') this.#inventory.outdate(event.uuid);
+  }
+
+  #endSweep(): void {
+    const countRefusal = this.#countRefusal();
+    if (countRefusal) this.#inventory.setAll('failed', countRefusal.message);
+    let complete = !this.#refusals.some(({ call }) => call === 'check');
+    for (const { index, message } of this.#suspects.values()) {
+      complete = false;
+      if (!this.#inventory.suspected(index, message)) this.#unidentified.set(index, message);
+    }
+    if (!countRefusal) this.#inventory.endSweep(complete);
+    this.#sweepEnded = this.#clock();
+    this.#tellSource({
+      state: 'running',
+      message: countRefusal?.message ?? this.#unidentifiedDevices(),
+      enumerated: this.#source.enumerated || !countRefusal,
+    });
+  }
+
+  #unidentifiedDevices(): string {
+    const devices = [...this.#unidentified].map(([index, why]) => `device ${index} cannot be identified: ${why}`);
+    return devices.join('; ').slice(0, MAX_MESSAGE_LENGTH);
+  }
+
+  #driverRefusal(): Refusal | undefined {
+    return this.#refusals.find(({ call, fault }) => call === 'open' || fault === 'driver-gone');
+  }
+
+  #countRefusal(): Refusal | undefined {
+    return this.#refusals.find(({ call }) => call === 'count');
+  }
+
+  #driverGone(message: string): void {
+    this.#inventory.setAll('driver-gone', message);
+    this.#tellSource({ state: 'failed', message });
+  }
+
+  /** Waits until a new main probe may start. */
+  async #hung(probe: ProbeClient, { call, deadline }: Hung): Promise<void> {
+    const message = `${describe(call)} did not return within ${deadline / 1000} s`;
+    this.#options.log.error(
+      { source: this.#source.name, pid: probe.pid, call: describe(call), deadline },
+      'the driver hangs',
+    );
+    if ('index' in call) {
+      this.#isolate(call.index, message, probe);
+      await this.#roomFor(0);
+    } else {
+      this.#inventory.setAll('hung', message);
+      this.#tellSource({ state: 'failed', message });
+      await this.#pause(this.#driverBackoff.next());
+      await this.#roomFor(1);
+    }
+  }
+
+  /** Waits until a new main probe may start. */
+  async #died(probe: ProbeClient, { call, how }: Died): Promise<void> {
+    const on = describe(call);
+    this.#deaths = { on, times: on === this.#deaths.on ? this.#deaths.times + 1 : 1 };
+    this.#options.log.error({ source: this.#source.name, pid: probe.pid, call: on, how }, 'the probe process died');
+    if ('index' in call && this.#deaths.times >= DEATHS_UNTIL_SUSPECT) {
+      this.#isolate(call.index, `the probe process died ${this.#deaths.times} times in a row in ${on} (${how})`, probe);
+      this.#deaths = { on: '', times: 0 };
+    }
+    await this.#pause(this.#crashBackoff.next());
+  }
+
+  #isolate(index: number, message: string, probe: ProbeClient): void {
+    this.#inventory.suspected(index, message);
+    this.#suspects.add(index, message, probe);
+  }
+
+  async #roomFor(more: number): Promise<void> {
+    while (!this.#census.hasRoomFor(more)) await this.#pause(this.#options.interval);
+  }
+
+  /** From now until one deadline later, a device may go without an answer and keep its state. */
+  #watchSilence(): void {
+    if (this.#silenceTimer) return;
+    const since = this.#clock();
+    const end = () => {
+      this.#silenceTimer = undefined;
+      this.#inventory.setSilent(since, 'probe-down', SILENCE);
+      if (this.#sweepEnded < since && this.#source.state === 'running')
+        this.#tellSource({ state: 'failed', message: SILENCE });
+    };
+    this.#silenceTimer = setTimeout(end, this.#options.deadline).unref();
+  }
+
+  #tellSource(changes: Partial<SourceView>): void {
+    const before = { ...this.#source };
+    Object.assign(this.#source, changes, { devices: this.#inventory.size });
+    if (isDeepStrictEqual(before, this.#source)) return;
+    const { name, state, message } = this.#source;
+    if (state !== before.state || message !== before.message) {
+      this.#options.log[message === '' ? 'info' : 'warn'](
+        { source: name, state, reason: message },
+        'source state changed',
+      );
+    }
+    this.#listener.sourceChanged(this.#source);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pauseTimer = setTimeout(resolve, Math.max(0, ms)).unref();
+    });
+  }
+}
+
+/** A listener that throws must not stop the sweep. */
+function guarded(listener: DeviceListener, log: Log): DeviceListener {
+  const guard = (call: () => void) => {
+    try {
+      call();
+    } catch (error) {
+      log.error({ err: error }, 'a listener of device changes failed');
+    }
+  };
+  return {
+    deviceChanged: (device) => guard(() => listener.deviceChanged(device)),
+    deviceRemoved: (uuid) => guard(() => listener.deviceRemoved(uuid)),
+    sourceChanged: (source) => guard(() => listener.sourceChanged(source)),
+  };
+}
