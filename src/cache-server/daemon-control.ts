@@ -1,0 +1,40 @@
+// DaemonControl: what the daemon says about itself, and its log level.
+import {
+  DaemonControlService,
+  GetStatusResponse,
+  type SetLogLevelRequest,
+  SetLogLevelResponse,
+} from '../wire/gpubroker/device/v1/daemon.ts';
+import { toBuffer } from './encoding.ts';
+import { invalidField } from './errors.ts';
+import { encoded, expectWritable, type RpcContext, unary } from './rpc.ts';
+
+export const daemonControlName = 'gpubroker.device.v1.DaemonControl';
+/** The methods of DaemonControl with answers that are bytes already. */
+export const daemonControlDefinition = encoded(DaemonControlService);
+
+/** What DaemonControl needs of the daemon. */
+export interface Controlled {
+  status(): GetStatusResponse;
+  /** The level in force; set to change it. */
+  logLevel: string;
+  readonly logLevels: readonly string[];
+}
+
+/** The handlers of one server. */
+export function createDaemonControl(daemon: Controlled, context: RpcContext) {
+  return {
+    getStatus: unary(context, daemonControlName, 'GetStatus', (_request, _call, answer) =>
+      answer(toBuffer(GetStatusResponse.encode(daemon.status()))),
+    ),
+    setLogLevel: unary<SetLogLevelRequest>(context, daemonControlName, 'SetLogLevel', ({ level }, _call, answer) => {
+      expectWritable(context);
+      if (!daemon.logLevels.includes(level)) {
+        throw invalidField('level', level, `one of ${daemon.logLevels.join(', ')} is`);
+      }
+      const previous = daemon.logLevel;
+      daemon.logLevel = level;
+      answer(toBuffer(SetLogLevelResponse.encode({ previous })));
+    }),
+  };
+}

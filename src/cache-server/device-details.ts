@@ -1,0 +1,119 @@
+// DeviceDetails: the hardware record beside every GPU of the cache, and the watches of it.
+import { status } from '@grpc/grpc-js';
+import {
+  Device,
+  DeviceDetailsService,
+  WatchDevicesResponse_Type as EventType,
+  type GetDeviceRequest,
+  GetDeviceResponse,
+  ListDevicesResponse,
+  WatchDevicesResponse,
+} from '../wire/gpubroker/device/v1/device_details.ts';
+import type { Cache, CacheObserver, CacheView, Change, Entry, Written } from './cache.ts';
+import { toBuffer } from './encoding.ts';
+import { CacheError } from './errors.ts';
+import { isStale } from './gpu.ts';
+import { encoded, type RpcContext, serverStream, unary } from './rpc.ts';
+import { WatchStreams } from './watch-streams.ts';
+import { readName, type Write } from './write.ts';
+
+export const deviceDetailsName = 'gpubroker.device.v1.DeviceDetails';
+/** The methods of DeviceDetails with answers that are bytes already. */
+export const deviceDetailsDefinition = encoded(DeviceDetailsService);
+
+/** What the agent knows of a device; the cache adds the name and whether it is stale. */
+export type DeviceRecord = Omit<Device, 'name' | 'stale'>;
+
+/** The records of all devices. A GPU without one is shown with its name alone. */
+export class DeviceBook implements CacheObserver {
+  readonly streams: WatchStreams;
+  readonly #cache: Cache;
+  readonly #records = new Map<string, DeviceRecord>();
+  readonly #stale = new Map<string, boolean>();
+
+  constructor(cache: Cache, queueSize: number) {
+    this.#cache = cache;
+    this.streams = new WatchStreams(queueSize, { streamOpened: () => undefined, streamClosed: () => undefined });
+    for (const { gpu } of cache.peek().entries()) this.#stale.set(keyOf(gpu.name), isStale(gpu));
+    cache.observe(this);
+  }
+
+  /** Sets the record of a device; watchers see it once the GPU is in the cache. */
+  set(name: string, record: DeviceRecord): void {
+    this.#records.set(keyOf(name), record);
+    this.#cache.read((view) => {
+      const entry = view.get(name);
+      if (entry) this.#announce(EventType.MODIFIED, entry);
+    });
+  }
+
+  changed({ type, entry }: Change): void {
+    const key = keyOf(entry.gpu.name);
+    if (type === 'MODIFIED') return;
+    this.#announce(EventType[type], entry);
+    if (type === 'ADDED') {
+      this.#stale.set(key, false);
+    } else {
+      this.#stale.delete(key);
+      this.#records.delete(key);
+    }
+  }
+
+  written(_write: Write, { entry, change }: Written): void {
+    if (change === 'DELETED') return;
+    const key = keyOf(entry.gpu.name);
+    const stale = isStale(entry.gpu);
+    if (this.#stale.get(key) === stale) return;
+    this.#stale.set(key, stale);
+    this.#announce(EventType.MODIFIED, entry);
+  }
+
+  device({ gpu }: Entry): Device {
+    return { ...(this.#records.get(keyOf(gpu.name)) ?? Device.create()), name: gpu.name, stale: isStale(gpu) };
+  }
+
+  /** All devices, ordered by name. */
+  devices(view: CacheView): Device[] {
+    return [...view.entries()].map((entry) => this.device(entry)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #announce(type: EventType, entry: Entry): void {
+    if (this.streams.size > 0) this.streams.offer(encodeEvent(type, this.device(entry)));
+  }
+}
+
+/** The handlers of one server. */
+export function createDeviceDetails(cache: Cache, book: DeviceBook, context: RpcContext) {
+  return {
+    listDevices: unary(context, deviceDetailsName, 'ListDevices', (_request, _call, answer) => {
+      cache.read((view) => answer(toBuffer(ListDevicesResponse.encode({ devices: book.devices(view) }))));
+    }),
+    getDevice: unary<GetDeviceRequest>(context, deviceDetailsName, 'GetDevice', ({ name }, _call, answer, refuse) => {
+      readName(name, 'name');
+      cache.read((view) => {
+        const entry = view.get(name);
+        if (entry) answer(toBuffer(GetDeviceResponse.encode({ device: book.device(entry) })));
+        else refuse(new CacheError('not-found', `no GPU is named ${JSON.stringify(name)}`));
+      });
+    }),
+    watchDevices: serverStream(context, deviceDetailsName, 'WatchDevices', (_request, call, refuse, ended) => {
+      cache.read((view) => {
+        if (call.cancelled) return ended(status.CANCELLED);
+        try {
+          const first = book.devices(view).map((device) => encodeEvent(EventType.ADDED, device));
+          book.streams.begin(call, first, ended);
+        } catch (error) {
+          refuse(error);
+        }
+      });
+    }),
+  };
+}
+
+function encodeEvent(type: EventType, device: Device): Buffer {
+  return toBuffer(WatchDevicesResponse.encode({ type, device }));
+}
+
+function keyOf(name: string): string {
+  return name.toLowerCase();
+}

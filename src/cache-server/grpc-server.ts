@@ -1,0 +1,129 @@
+// One gRPC server with every service of the node, listening on the Unix socket or on TCP.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import type { HealthImplementation } from 'grpc-health-check';
+import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
+import { fileDescriptors } from '../wire/descriptors.ts';
+import type { Cache } from './cache.ts';
+import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
+import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from './device-details.ts';
+import { createGpuService, gpuServiceDefinition } from './gpu-service.ts';
+import type { GpuWatches } from './gpu-watches.ts';
+import { limits } from './limits.ts';
+import type { RpcContext } from './rpc.ts';
+import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused } from './socket.ts';
+
+/** What the services of every server are made of. */
+export interface Served {
+  readonly cache: Cache;
+  readonly watches: GpuWatches;
+  readonly book: DeviceBook;
+  readonly controlled: Controlled;
+  readonly health: HealthImplementation;
+}
+
+/** A server that listens. */
+export interface Endpoint {
+  /** Waits for the calls in progress; once `force` is aborted, cuts them. */
+  close(force: AbortSignal): Promise<void>;
+}
+
+/** A server with every service; it does not listen yet. */
+export function createGrpcServer({ cache, watches, book, controlled, health }: Served, context: RpcContext): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.requestBytes,
+    'grpc.max_concurrent_streams': limits.watchers,
+    // Bookkeeping for a debugging service that is not served; it costs every call a little.
+    'grpc.enable_channelz': 0,
+  });
+  server.addService(gpuServiceDefinition, createGpuService(cache, watches, context));
+  server.addService(deviceDetailsDefinition, createDeviceDetails(cache, book, context));
+  server.addService(daemonControlDefinition, createDaemonControl(controlled, context));
+  health.addToServer(server);
+  new ReflectionService(reflected).addToServer(server);
+  return server;
+}
+
+/** Reflection reads nothing of a package but its file descriptors. */
+const reflected = {
+  gpubroker: { fileDescriptorProtos: fileDescriptors.map((file) => Buffer.from(file, 'base64')) },
+} as unknown as PackageDefinition;
+
+/**
+ * Listens on a Unix socket.
+ *
+ * @throws CodedError when the path cannot be claimed or the socket cannot be restricted
+ */
+export async function listenOnSocket(server: Server, path: string, mode: number, group: string): Promise<Endpoint> {
+  await claimSocket(path);
+  // Nobody may connect before the mode is set.
+  const umask = process.umask(0o777);
+  try {
+    await bind(server, `unix:${resolve(path)}`, ServerCredentials.createInsecure());
+  } catch (error) {
+    throw socketRefused(path, messageOf(error));
+  } finally {
+    process.umask(umask);
+  }
+  const inode = socketInode(path) ?? 0;
+  try {
+    restrictSocket(path, mode, group);
+  } catch (error) {
+    server.forceShutdown();
+    removeSocket(path, inode);
+    throw error;
+  }
+  return {
+    async close(force) {
+      await shutDown(server, force);
+      removeSocket(path, inode);
+    },
+  };
+}
+
+/**
+ * Listens on TCP, with TLS where files are given.
+ *
+ * @throws CodedError when it cannot listen
+ */
+export async function listenOnTcp(
+  server: Server,
+  address: string,
+  tls: { cert: string; key: string } | undefined,
+): Promise<Endpoint & { port: number }> {
+  try {
+    const port = await bind(server, address, credentials(tls));
+    return { port, close: (force) => shutDown(server, force) };
+  } catch (error) {
+    const reason = messageOf(error);
+    throw reason.includes('EADDRINUSE') ? addressInUse('grpc', address) : addressRefused('grpc', address, reason);
+  }
+}
+
+function credentials(tls: { cert: string; key: string } | undefined): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(null, [
+    { cert_chain: readFileSync(tls.cert), private_key: readFileSync(tls.key) },
+  ]);
+}
+
+function bind(server: Server, target: string, how: ServerCredentials): Promise<number> {
+  return new Promise((bound, failed) => {
+    server.bindAsync(target, how, (error, port) => (error ? failed(error) : bound(port)));
+  });
+}
+
+function shutDown(server: Server, force: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const cut = () => server.forceShutdown();
+    force.addEventListener('abort', cut, { once: true });
+    server.tryShutdown(() => {
+      force.removeEventListener('abort', cut);
+      done();
+    });
+    if (force.aborted) cut();
+  });
+}

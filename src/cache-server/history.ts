@@ -1,0 +1,48 @@
+// The latest events, encoded, so that a watcher can resume where it stopped.
+import { CacheError } from './errors.ts';
+
+/** A bounded history of events whose versions have no gaps. */
+export class History {
+  /** A ring: the event of version `v` lies at `v % ring.length`. */
+  readonly #ring: (Buffer | undefined)[];
+  /** The version before the oldest event. */
+  #floor: number;
+  #version: number;
+
+  /**
+   * @param version the version of the cache now; what led there is not known
+   * @param size how many events are kept
+   */
+  constructor(version: number, size: number) {
+    this.#version = version;
+    this.#floor = version;
+    this.#ring = new Array<Buffer | undefined>(size).fill(undefined);
+  }
+
+  /** Adds the event of the next version. */
+  push(version: number, event: Buffer): void {
+    if (version !== this.#version + 1) throw new Error(`event of version ${version} after ${this.#version}`);
+    this.#version = version;
+    this.#ring[version % this.#ring.length] = event;
+    this.#floor = Math.max(this.#floor, version - this.#ring.length);
+  }
+
+  /**
+   * The events after a version, oldest first.
+   *
+   * @throws {CacheError} `out-of-range` when the version is too old or from the future
+   */
+  since(version: bigint): Buffer[] {
+    if (version > BigInt(this.#version)) {
+      throw new CacheError('out-of-range', `version ${version} is from the future; the cache is at ${this.#version}`);
+    }
+    if (version < BigInt(this.#floor)) {
+      throw new CacheError('out-of-range', `version ${version} is too old; the history begins after ${this.#floor}`);
+    }
+    const events: Buffer[] = [];
+    for (let v = Number(version) + 1; v <= this.#version; v += 1) {
+      events.push(this.#ring[v % this.#ring.length] as Buffer);
+    }
+    return events;
+  }
+}

@@ -1,0 +1,24 @@
+// The limits of the cache: everything that a client can make grow is bounded here.
+
+export const limits = {
+  /** GPUs in the cache, MIG instances included. */
+  gpus: 1024,
+  /** Providers that own conditions at the same time. */
+  providers: 64,
+  /** Conditions that one provider may set on one GPU. */
+  conditionsPerProvider: 64,
+  /** Writes that may wait for their turn. */
+  waitingWrites: 1024,
+  /** Streams that may watch at the same time. */
+  watchers: 10_000,
+  /** Characters of a name, a namespace, a UUID, a condition's type or a recommended action. */
+  nameLength: 253,
+  /** Characters of a provider's id. */
+  providerIdLength: 128,
+  /** Characters of a condition's reason. */
+  reasonLength: 1024,
+  /** Characters of a condition's message. */
+  messageLength: 32_768,
+  /** Bytes of one request. */
+  requestBytes: 1024 * 1024,
+} as const;

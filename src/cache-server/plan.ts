@@ -1,0 +1,125 @@
+// What a write makes of a GPU: the rules of versions, ownership and merging, as one pure function.
+import { CacheError } from './errors.ts';
+import { type CachedGpu, notReconfirmed, type OwnedCondition } from './gpu.ts';
+import type { ReportedStatus, Write } from './write.ts';
+
+/** The GPU after a write; its version is the cache's to give. `undefined` where the write deletes it. */
+export type Planned =
+  | { readonly change: 'ADDED' | 'MODIFIED'; readonly gpu: CachedGpu }
+  | { readonly change: 'DELETED'; readonly gpu: CachedGpu }
+  /** Nothing that a client sees changes; the GPU may still have been reconfirmed. */
+  | { readonly change: 'none'; readonly gpu: CachedGpu };
+
+/**
+ * Plans a write against the GPU as it is; throws a {@link CacheError} when the write is refused.
+ *
+ * @param now milliseconds since the epoch
+ * @param held whether the node's agent sees this GPU
+ */
+export function plan(write: Write, current: CachedGpu | undefined, now: number, held: boolean): Planned {
+  if (write.kind === 'create') return current ? { change: 'none', gpu: current } : planCreate(write, now);
+  if (!current) throw new CacheError('not-found', `no GPU is named ${JSON.stringify(write.name)}`);
+  switch (write.kind) {
+    case 'update':
+      expectVersion(write.expectedVersion, current);
+      return write.uuid === current.uuid
+        ? { change: 'none', gpu: current }
+        : { change: 'MODIFIED', gpu: { ...current, uuid: write.uuid } };
+    case 'status':
+      expectVersion(write.expectedVersion, current);
+      return planStatus(current, write.provider, write.status, now);
+    case 'delete':
+      if (held) {
+        throw new CacheError('failed-precondition', `${current.name} is still seen by the agent on this node`);
+      }
+      return { change: 'DELETED', gpu: current };
+    case 'expire':
+      return planExpire(current, now);
+  }
+}
+
+function planCreate(write: Write & { kind: 'create' }, now: number): Planned {
+  const { name, namespace, uuid } = write;
+  const bare: CachedGpu = { name, namespace, uuid, version: 0, conditions: [], actions: {} };
+  const gpu = write.status ? planStatus(bare, write.provider, write.status, now).gpu : bare;
+  return { change: 'ADDED', gpu };
+}
+
+function expectVersion(expected: bigint, current: CachedGpu): void {
+  if (expected === 0n || expected === BigInt(current.version)) return;
+  throw new CacheError(
+    'conflict',
+    `${current.name} is at version ${current.version}, not ${expected}: read it again and repeat the change`,
+  );
+}
+
+/** Replaces the conditions and the action of one provider; what others reported stays. */
+function planStatus(current: CachedGpu, provider: string, status: ReportedStatus, now: number): Planned {
+  const earlier = new Map(current.conditions.map((condition) => [condition.type, condition]));
+  const own = status.conditions.map((reported): OwnedCondition => {
+    const before = earlier.get(reported.type);
+    if (before && before.provider !== provider && ownerIsLive(before)) {
+      throw new CacheError(
+        'failed-precondition',
+        `condition ${reported.type} of ${current.name} belongs to provider ${before.provider}`,
+      );
+    }
+    const { lastTransitionMs, ...rest } = reported;
+    const moved = before?.status !== reported.status;
+    return {
+      ...rest,
+      provider,
+      confirmed: true,
+      lastTransitionMs: before && !moved ? before.lastTransitionMs : (lastTransitionMs ?? now),
+    };
+  });
+  const reportedTypes = new Set(own.map(({ type }) => type));
+  const others = current.conditions.filter((one) => one.provider !== provider && !reportedTypes.has(one.type));
+  const conditions = [...others, ...own].sort((a, b) => (a.type < b.type ? -1 : 1));
+  const { [provider]: _earlier, ...otherActions } = current.actions;
+  const actions =
+    status.recommendedAction === '' ? otherActions : { ...otherActions, [provider]: status.recommendedAction };
+  const gpu = { ...current, conditions, actions };
+  return { change: showsTheSame(current, gpu) ? 'none' : 'MODIFIED', gpu };
+}
+
+function planExpire(current: CachedGpu, now: number): Planned {
+  const conditions = current.conditions.map((one): OwnedCondition => {
+    if (one.confirmed || one.reason === notReconfirmed) return one;
+    const message = `${one.provider} has not reported since the daemon restarted; before, ${one.type} was ${one.status}`;
+    const lastTransitionMs = one.status === 'Unknown' ? one.lastTransitionMs : now;
+    return { ...one, status: 'Unknown', reason: notReconfirmed, message, lastTransitionMs };
+  });
+  const gpu = { ...current, conditions };
+  return { change: showsTheSame(current, gpu) ? 'none' : 'MODIFIED', gpu };
+}
+
+/** A provider that did not come back after a restart no longer owns its conditions. */
+function ownerIsLive(condition: OwnedCondition): boolean {
+  return condition.confirmed || condition.reason !== notReconfirmed;
+}
+
+/** Whether neither a client nor the ownership rules can tell the two apart, confirmation aside. */
+function showsTheSame(a: CachedGpu, b: CachedGpu): boolean {
+  return (
+    a.uuid === b.uuid &&
+    a.conditions.length === b.conditions.length &&
+    a.conditions.every((one, i) => sameCondition(one, b.conditions[i])) &&
+    sameActions(a.actions, b.actions)
+  );
+}
+
+function sameCondition(a: OwnedCondition, b: OwnedCondition | undefined): boolean {
+  return (
+    a.type === b?.type &&
+    a.status === b.status &&
+    a.reason === b.reason &&
+    a.message === b.message &&
+    a.provider === b.provider
+  );
+}
+
+function sameActions(a: CachedGpu['actions'], b: CachedGpu['actions']): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}

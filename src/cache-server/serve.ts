@@ -1,0 +1,180 @@
+// The cache server put together: state, cache, services and sockets, as steps of a daemon's life.
+import { readFileSync } from 'node:fs';
+import { HealthImplementation } from 'grpc-health-check';
+import type { DaemonContext } from '../daemon/daemon.ts';
+import type { Step } from '../daemon/lifecycle.ts';
+import { type CacheServerOptions, type LogLevel, logLevels } from '../daemon/node-options.ts';
+import { version } from '../daemon/version.ts';
+import type { Source } from '../wire/gpubroker/device/v1/daemon.ts';
+import { Cache } from './cache.ts';
+import { type Controlled, daemonControlName } from './daemon-control.ts';
+import { DeviceBook, deviceDetailsName } from './device-details.ts';
+import { gpuServiceName } from './gpu-service.ts';
+import { GpuWatches } from './gpu-watches.ts';
+import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Served } from './grpc-server.ts';
+import { countHealth, createRpcMetrics, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
+import { expectReconfirmation } from './reconfirmation.ts';
+import { StateFile } from './state/state-file.ts';
+
+/** The parts of a running cache server that the agent writes to. */
+export interface CacheServer {
+  readonly cache: Cache;
+  readonly book: DeviceBook;
+}
+
+/** What the daemon adds to its cache server. */
+export interface ServeOptions {
+  /** The daemon's name, for GetStatus. */
+  readonly daemon: string;
+  /** The sources that look for GPUs, for GetStatus. */
+  readonly sources: () => Source[];
+  /** Called when the state is loaded, before anybody is served. */
+  readonly opened?: (server: CacheServer) => void;
+}
+
+/** The steps that serve the cache, in order. */
+export function cacheServerSteps(
+  context: DaemonContext<CacheServerOptions>,
+  { daemon, sources, opened }: ServeOptions,
+): readonly Step[] {
+  const { options, log, registry } = context;
+  let state: StateFile;
+  let served: Served;
+  let giveUp: () => void = () => undefined;
+  const endpoints: Endpoint[] = [];
+
+  const stateStep: Step = {
+    name: 'state',
+    async start() {
+      state = await openState(context);
+      const cache = new Cache({
+        store: state,
+        restored: state.restored,
+        now: Date.now,
+        nameFormat: options.nameFormat,
+        clock: () => performance.now(),
+      });
+      observeCache(cache, registry, options.conditionPolarity);
+      const { watchHistorySize, watchQueueSize } = options;
+      const watches = new GpuWatches(
+        state.restored.version,
+        watchHistorySize,
+        watchQueueSize,
+        createWatchMetrics(registry),
+      );
+      cache.observe(watches);
+      const book = new DeviceBook(cache, watchQueueSize);
+      const controlled = controlOf(context, cache, daemon, sources);
+      const health = new HealthImplementation();
+      served = { cache, watches, book, controlled, health };
+      giveUp = expectReconfirmation(cache, options.heartbeatInterval);
+      opened?.({ cache, book });
+    },
+    async stop() {
+      giveUp();
+      await state.close();
+    },
+  };
+
+  const serveStep: Step = {
+    name: 'device API',
+    async start() {
+      const metrics = createRpcMetrics(registry);
+      const socket = createGrpcServer(served, { metrics, log, writable: true });
+      endpoints.push(await listenOnSocket(socket, options.unixSocket, options.socketMode, options.socketGroup));
+      log.info({ socket: options.unixSocket }, 'serving the device API');
+      if (options.grpcAddress !== '') {
+        const tcp = createGrpcServer(served, { metrics, log, writable: options.grpcAllowWrites });
+        endpoints.push(await listenTcp(tcp, context));
+      }
+      followReadiness(context, served.health);
+    },
+    async stop(force) {
+      served.watches.endAll();
+      served.book.streams.endAll();
+      await Promise.all(endpoints.map((endpoint) => endpoint.close(force)));
+    },
+  };
+  return [stateStep, serveStep];
+}
+
+function openState({ options, log, readiness, registry }: DaemonContext<CacheServerOptions>): Promise<StateFile> {
+  const metrics = watchStateFile(registry);
+  return StateFile.open({
+    folder: options.dataDir,
+    bootId: bootId(),
+    now: Date.now,
+    onTrouble: (message) => {
+      metrics.trouble(message !== undefined);
+      if (message === undefined) {
+        readiness.ok('state');
+        log.info('state is written again');
+      } else {
+        readiness.warn('state', message);
+        log.error({ folder: options.dataDir }, message);
+      }
+    },
+    onDamage: (message) => {
+      metrics.damaged();
+      log.error(`state was damaged: ${message}`);
+    },
+  });
+}
+
+/** Different after every boot; empty where the kernel does not say, which never counts as the same boot. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+async function listenTcp(server: Parameters<typeof listenOnTcp>[0], context: DaemonContext<CacheServerOptions>) {
+  const { grpcAddress, tlsCert, tlsKey, grpcAllowWrites } = context.options;
+  const tls = tlsCert === '' ? undefined : { cert: tlsCert, key: tlsKey };
+  const endpoint = await listenOnTcp(server, grpcAddress, tls);
+  context.log.info({ address: grpcAddress, port: endpoint.port, writes: grpcAllowWrites }, 'serving the device API');
+  return endpoint;
+}
+
+/** gRPC health says what /readyz says. */
+function followReadiness({ readiness }: DaemonContext<CacheServerOptions>, health: HealthImplementation): void {
+  const follow = () => {
+    const status = readiness.isReady ? 'SERVING' : 'NOT_SERVING';
+    for (const service of ['', gpuServiceName, deviceDetailsName, daemonControlName]) health.setStatus(service, status);
+  };
+  readiness.onChange(follow);
+  follow();
+}
+
+function controlOf(
+  { options, readiness, logLevel, startTime, log }: DaemonContext<CacheServerOptions>,
+  cache: Cache,
+  daemon: string,
+  sources: () => Source[],
+): Controlled {
+  return {
+    logLevels,
+    get logLevel() {
+      return logLevel.level();
+    },
+    set logLevel(level) {
+      log.warn({ from: logLevel.level(), to: level }, 'log level changed');
+      logLevel.setLevel(level as LogLevel);
+    },
+    status: () => ({
+      daemon,
+      version,
+      nodeName: options.nodeName,
+      startTime,
+      ready: readiness.isReady,
+      notReadyReasons: readiness.reasons(),
+      warnings: readiness.warnings(),
+      resourceVersion: BigInt(cache.peek().version()),
+      gpus: countHealth(cache, options.conditionPolarity),
+      sources: sources(),
+      logLevel: logLevel.level(),
+    }),
+  };
+}

@@ -1,0 +1,84 @@
+// The Unix socket's place in the file system: claimed from a dead process, never from a living one; given back at the end.
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { defineError } from '../daemon/errors.ts';
+
+export const socketInUse = defineError(
+  'GPUB_SOCKET_IN_USE',
+  (path: string) => `another process serves ${path}`,
+  (path) => `Stop it (\`fuser ${path}\` names it), or give this one another --unix-socket.`,
+);
+
+export const socketRefused = defineError(
+  'GPUB_SOCKET_REFUSED',
+  (path: string, reason: string) => `cannot serve on ${path}: ${reason}`,
+  () => 'Give --unix-socket a path in a folder that this user may write to.',
+);
+
+export const groupUnknown = defineError(
+  'GPUB_GROUP_UNKNOWN',
+  (group: string) => `socket-group: there is no group ${group}`,
+  () => 'Give --socket-group a name from /etc/group or a number.',
+);
+
+/** How long another process may take to accept a connection before its socket counts as dead. */
+const connectDeadlineMs = 1_000;
+
+/**
+ * Makes the path free to listen on: makes its folder (0755), removes the socket of a dead process.
+ *
+ * @throws CodedError when a living process serves it, or something else than a socket lies there
+ */
+export async function claimSocket(path: string): Promise<void> {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (!found) return;
+    if (!found.isSocket()) throw socketRefused(path, 'a file that is no socket lies there');
+    if (await isServed(path)) throw socketInUse(path);
+    rmSync(path, { force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw socketRefused(path, (error as Error).message);
+  }
+}
+
+/** Sets who may connect to a socket that is listening. */
+export function restrictSocket(path: string, mode: number, group: string): void {
+  if (group !== '') chownSync(path, process.getuid?.() ?? 0, groupId(group));
+  chmodSync(path, mode);
+}
+
+/** Removes the socket, unless another process has taken its place; `inode` is what it was when this one listened. */
+export function removeSocket(path: string, inode: number): void {
+  if (socketInode(path) === inode) rmSync(path, { force: true });
+}
+
+/** The inode of a socket; `undefined` where there is none. */
+export function socketInode(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(path);
+    const settle = (served: boolean) => {
+      connection.destroy();
+      resolve(served);
+    };
+    connection.once('connect', () => settle(true));
+    connection.once('error', ({ code }: NodeJS.ErrnoException) => settle(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
+    // One that does not even accept is alive all the same.
+    connection.setTimeout(connectDeadlineMs, () => settle(true));
+  });
+}
+
+function groupId(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
+    const [name, , id] = line.split(':');
+    if (name === group) return Number(id);
+  }
+  throw groupUnknown(group);
+}

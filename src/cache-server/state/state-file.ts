@@ -1,0 +1,261 @@
+// The state file: every change of the cache, appended inside the write, so that nothing is lost when the daemon is killed.
+//
+// Modes, after `open`:
+//
+//   keeping   each group of changes is appended, and the write waits for it        -- it failed, or took too long -> missing
+//   missing   changes are served from memory; nobody waits for the disk            -- a whole new file was written -> keeping
+//             a whole new file is tried with back-off, once no operation is stuck
+//
+// Nothing is synced to the disk inside a write: a killed process loses nothing that way. What a power loss could take
+// is covered by `version-block.ts`, and by the providers, who report again after a restart.
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Change, ChangeStore } from '../cache.ts';
+import type { CachedGpu } from '../gpu.ts';
+import { seal } from './line.ts';
+import { decodeState, gpuRecord, type Header, type Restored, type StateRecord } from './records.ts';
+import { readReservation, VersionBlock } from './version-block.ts';
+
+/** How long a write waits for the disk before it is served from memory. */
+const appendDeadlineMs = 100;
+/** The file is written anew when it has grown beyond this many bytes and four times what a new one would take. */
+const compactAboveBytes = 1024 * 1024;
+const firstRetryMs = 1_000;
+const longestRetryMs = 30_000;
+/** How many damaged files are kept for whoever wants to look. */
+const keptDamagedFiles = 3;
+
+/** What a {@link StateFile} needs. */
+export interface StateFileOptions {
+  readonly folder: string;
+  /** Changes with every boot of the machine: as long as it is the same, what was written is still there. */
+  readonly bootId: string;
+  /** Wall clock in milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Told what an operator should know. `undefined`: all is well again. */
+  readonly onTrouble: (message: string | undefined) => void;
+  /** Told of a damaged file that was set aside. */
+  readonly onDamage: (message: string) => void;
+}
+
+/** The state file `state` in the data folder. */
+export class StateFile implements ChangeStore {
+  /** What was in the cache before the restart. */
+  readonly restored: { readonly gpus: readonly CachedGpu[]; readonly version: number };
+  readonly #options: StateFileOptions;
+  /** The latest line of each GPU: all that a new file needs. */
+  readonly #lines = new Map<string, string>();
+  #version: number;
+  #versions: VersionBlock | undefined;
+  #file: FileHandle | undefined;
+  #fileBytes = 0;
+  #mode: 'keeping' | 'missing' | 'closed' = 'missing';
+  /** Operations on the file, one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #stuck = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = firstRetryMs;
+
+  private constructor(options: StateFileOptions, restored: { gpus: readonly CachedGpu[]; version: number }) {
+    this.#options = options;
+    this.restored = restored;
+    this.#version = restored.version;
+    for (const gpu of restored.gpus) this.#lines.set(gpu.name.toLowerCase(), seal(gpuRecord(gpu)));
+  }
+
+  /** Reads what is there and begins a new file. Never throws: without a usable disk, changes are kept in memory. */
+  static async open(options: StateFileOptions): Promise<StateFile> {
+    const state = new StateFile(options, restore(options));
+    await state.#begin();
+    return state;
+  }
+
+  append(changes: readonly Change[]): Promise<void> | undefined {
+    const records = changes.map(recordOf);
+    const text = records.map(seal).join('');
+    for (const [i, { entry, type }] of changes.entries()) {
+      const key = entry.gpu.name.toLowerCase();
+      if (type === 'DELETED') this.#lines.delete(key);
+      else this.#lines.set(key, seal(records[i] as StateRecord));
+    }
+    this.#version = changes.at(-1)?.version ?? this.#version;
+    this.#versions?.used(this.#version);
+    if (this.#mode !== 'keeping') {
+      this.#versions?.setLossy(true);
+      return undefined;
+    }
+    return this.#bounded(this.#inTurn(() => this.#write(text)));
+  }
+
+  /** Notes that the daemon stops in good order; waits for the disk, but not for long. */
+  async close(): Promise<void> {
+    clearTimeout(this.#retry);
+    if (this.#mode === 'keeping') {
+      await this.#bounded(
+        this.#inTurn(async () => {
+          await this.#write(seal({ v: this.#version, closed: true }));
+          await this.#file?.sync();
+        }),
+        10 * appendDeadlineMs,
+      );
+    }
+    this.#mode = 'closed';
+    this.#versions?.close();
+    if (this.#stuck === 0) await this.#file?.close();
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      mkdirSync(this.#options.folder, { recursive: true });
+      this.#versions = new VersionBlock(this.#options.folder, this.#version, (error) => this.#trouble(error));
+      await this.#inTurn(() => this.#rewrite());
+      this.#mode = 'keeping';
+    } catch (error) {
+      this.#miss(error as Error);
+    }
+  }
+
+  /** Waits for an operation, but no longer than the deadline; a failure turns the mode to `missing`. */
+  async #bounded(operation: Promise<void>, deadlineMs = appendDeadlineMs): Promise<void> {
+    this.#stuck += 1;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the disk took longer than ${deadlineMs} ms`)), deadlineMs);
+    });
+    const done = operation.finally(() => {
+      this.#stuck -= 1;
+    });
+    done.catch(() => undefined);
+    try {
+      await Promise.race([done, late]);
+    } catch (error) {
+      this.#miss(error as Error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #inTurn(operation: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(operation);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #write(text: string): Promise<void> {
+    // An operation that waited behind one which failed: the file now misses changes, and only a new one will do.
+    if (this.#mode === 'missing') return;
+    const bytes = Buffer.from(text);
+    const { bytesWritten } = (await this.#file?.write(bytes)) ?? { bytesWritten: 0 };
+    if (bytesWritten < bytes.length) throw new Error('the disk is full');
+    this.#fileBytes += bytes.length;
+    if (this.#fileBytes > compactAboveBytes && this.#fileBytes > 4 * this.#snapshot().length) await this.#rewrite();
+  }
+
+  /** Writes a whole new file beside the old one and puts it in its place. */
+  async #rewrite(): Promise<void> {
+    const path = join(this.#options.folder, 'state');
+    const text = this.#snapshot();
+    const file = await open(`${path}.new`, 'w', 0o644);
+    try {
+      await file.writeFile(text);
+      await rename(`${path}.new`, path);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await this.#file?.close().catch(() => undefined);
+    this.#file = file;
+    this.#fileBytes = text.length;
+  }
+
+  #snapshot(): string {
+    const header: Header = { format: 1, boot: this.#options.bootId };
+    const lines = [...this.#lines.values()].sort((a, b) => versionOf(a) - versionOf(b));
+    return seal(header) + lines.join('') + seal({ v: this.#version, closed: false });
+  }
+
+  #miss(error: Error): void {
+    if (this.#mode === 'closed') return;
+    this.#mode = 'missing';
+    this.#versions?.setLossy(true);
+    this.#trouble(error);
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#recover(), this.#retryMs).unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+  }
+
+  async #recover(): Promise<void> {
+    if (this.#stuck > 0) {
+      this.#retry = setTimeout(() => this.#recover(), this.#retryMs).unref();
+      return;
+    }
+    // From here on changes are appended behind the new file; should it fail, they are in memory all the same.
+    const rewritten = this.#inTurn(async () => {
+      this.#versions ??= new VersionBlock(this.#options.folder, this.#version, (error) => this.#trouble(error));
+      await this.#rewrite();
+    });
+    this.#mode = 'keeping';
+    await this.#bounded(rewritten);
+    if ((this.#mode as string) !== 'keeping') return;
+    this.#retryMs = firstRetryMs;
+    this.#versions?.setLossy(false);
+    this.#options.onTrouble(undefined);
+  }
+
+  #trouble(error: Error): void {
+    this.#options.onTrouble(
+      `state cannot be written to ${this.#options.folder}: ${error.message}; it is served from memory`,
+    );
+  }
+}
+
+/** What the data folder says, damaged files set aside. */
+function restore(options: StateFileOptions): { gpus: readonly CachedGpu[]; version: number } {
+  const { folder, bootId, now, onDamage } = options;
+  const state = readState(folder, onDamage, now());
+  const reservation = readReservation(folder);
+  if (reservation === 'damaged') onDamage(`${join(folder, 'versions')} cannot be read`);
+  if (!state && !reservation) return { gpus: [], version: 0 };
+  const exact = state && !state.damage && (state.closed || (bootId !== '' && state.boot === bootId));
+  if (exact && reservation && reservation !== 'damaged' && !reservation.lossy) {
+    return { gpus: state.gpus, version: state.version };
+  }
+  // Without a readable reservation, milliseconds since the epoch lie above any count of changes.
+  const beyond = reservation && reservation !== 'damaged' ? reservation.reserved : now();
+  return { gpus: state?.gpus ?? [], version: Math.max(state?.version ?? 0, beyond) };
+}
+
+function readState(folder: string, onDamage: StateFileOptions['onDamage'], now: number): Restored | undefined {
+  const path = join(folder, 'state');
+  try {
+    const state = decodeState(readFileSync(path, 'utf8'));
+    if (state.damage) onDamage(`${path}: ${state.damage}; ${setAside(folder, now)}`);
+    return state;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    onDamage(`${path}: ${(error as Error).message}; ${setAside(folder, now)}`);
+    return { gpus: [], version: 0, boot: '', closed: false, damage: 'unreadable' };
+  }
+}
+
+/** Keeps a damaged file under another name, and says so. */
+function setAside(folder: string, now: number): string {
+  const name = `state.damaged-${new Date(now).toISOString().replaceAll(':', '')}`;
+  try {
+    renameSync(join(folder, 'state'), join(folder, name));
+    const old = readdirSync(folder).filter((file) => file.startsWith('state.damaged-'));
+    for (const file of old.sort().slice(0, -keptDamagedFiles)) rmSync(join(folder, file), { recursive: true });
+    return `set aside as ${name}`;
+  } catch (error) {
+    return `it could not be set aside: ${(error as Error).message}`;
+  }
+}
+
+function recordOf({ type, version, entry }: Change): StateRecord {
+  return type === 'DELETED' ? { v: version, deleted: entry.gpu.name } : gpuRecord(entry.gpu);
+}
+
+function versionOf(line: string): number {
+  return Number(/"v":(\d+)/.exec(line)?.[1]);
+}

@@ -1,0 +1,109 @@
+// One watcher's stream: a bounded queue above the transport's own, and the cut for a reader that does not keep up.
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { Metadata, type ServerWritableStream, type StatusObject, status } from '@grpc/grpc-js';
+
+/** How long a reader that was cut may take to read the rest and the status before its stream is reset. */
+const resetAfterMs = 5_000;
+
+/**
+ * What lies under a grpc-js stream. grpc-js has no public way to end a stream whose reader has stopped: an error
+ * emitted on it waits behind the buffered messages for ever, and so would their memory.
+ */
+interface Transport {
+  sendStatus(status: Partial<StatusObject>): void;
+  readonly stream: ServerHttp2Stream;
+}
+
+/**
+ * Feeds one stream. States:
+ *
+ *   open     the transport takes messages                     -- it wants no more   -> waiting
+ *   waiting  messages wait: what the watch began with, then at most
+ *            `queueSize` events                               -- it has drained     -> open
+ *                                                             -- the queue is full  -> closed, with RESOURCE_EXHAUSTED
+ *   closed   nothing more is sent; a reader that does not take the status within 5 s is reset
+ */
+export class StreamWatcher {
+  readonly #call: ServerWritableStream<unknown, Buffer>;
+  readonly #queueSize: number;
+  readonly #onClose: (dropped: number) => void;
+  /** Shared with other watchers, so it is walked and never changed. */
+  #first: readonly Buffer[] = [];
+  #firstAt = 0;
+  #queue: Buffer[] = [];
+  #state: 'open' | 'waiting' | 'closed' = 'open';
+
+  /** @param onClose called once, however the stream ends, with the number of events that a cut kept from it */
+  constructor(call: ServerWritableStream<unknown, Buffer>, queueSize: number, onClose: (dropped: number) => void) {
+    this.#call = call;
+    this.#queueSize = queueSize;
+    this.#onClose = onClose;
+    call.on('drain', () => this.#drain());
+    // 'cancelled' comes at the end of every call, however it ended.
+    call.on('cancelled', () => this.#close());
+  }
+
+  /** Sends what the watch begins with; it does not count towards the queue. */
+  start(first: readonly Buffer[]): void {
+    // Headers at once, so that a client knows that its watch stands before the first event comes.
+    this.#call.sendMetadata(new Metadata());
+    this.#first = first;
+    this.#drain();
+  }
+
+  offer(event: Buffer): void {
+    if (this.#state === 'open') {
+      if (!this.#call.write(event)) this.#state = 'waiting';
+    } else if (this.#state === 'waiting') {
+      this.#queue.push(event);
+      if (this.#queue.length > this.#queueSize) this.#cut();
+    }
+  }
+
+  /** Ends the stream quietly, as a server that goes away does: the client may watch again. */
+  end(): void {
+    if (this.#close()) this.#call.end();
+  }
+
+  #drain(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'open';
+    while (this.#state === 'open') {
+      const next = this.#next();
+      if (next === undefined) return;
+      if (!this.#call.write(next)) this.#state = 'waiting';
+    }
+  }
+
+  #next(): Buffer | undefined {
+    if (this.#firstAt < this.#first.length) {
+      this.#firstAt += 1;
+      return this.#first[this.#firstAt - 1];
+    }
+    return this.#queue.shift();
+  }
+
+  #cut(): void {
+    const dropped = this.#queue.length + this.#first.length - this.#firstAt;
+    if (!this.#close(dropped)) return;
+    const transport = (this.#call as unknown as { call: Transport }).call;
+    transport.sendStatus({
+      code: status.RESOURCE_EXHAUSTED,
+      details: `the watcher reads too slowly: more than ${this.#queueSize} events waited; list again, then watch`,
+    });
+    this.#call.destroy();
+    setTimeout(() => {
+      if (!transport.stream.closed) transport.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    }, resetAfterMs).unref();
+  }
+
+  /** False when the stream was closed before. */
+  #close(dropped = 0): boolean {
+    if (this.#state === 'closed') return false;
+    this.#state = 'closed';
+    this.#first = [];
+    this.#queue = [];
+    this.#onClose(dropped);
+    return true;
+  }
+}
