@@ -10,7 +10,7 @@
 //   absent      none of these, and every index gave a uuid     → missing; removed the third time in a row
 //               none of these, but some index did not answer   → failed: it may be behind that index
 import { isDeepStrictEqual } from 'node:util';
-import type { Log } from './log.ts';
+import type { Log } from '../../daemon/logger.ts';
 import { MAX_DEVICES } from './protocol.ts';
 import type { DeviceReadings, DeviceRecord } from './record.ts';
 import type { DeviceCheck, DeviceFault } from './source.ts';

@@ -1,5 +1,5 @@
 // Every probe process of one source from start to end, so that those which not even SIGKILL ends stay few.
-import type { Log } from './log.ts';
+import type { Log } from '../../daemon/logger.ts';
 import { ProbeClient, type ProbeClientOptions } from './probe-client.ts';
 
 /** Processes that the kernel holds in a driver call; each keeps its memory, and one more would learn nothing new. */

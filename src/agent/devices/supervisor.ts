@@ -23,9 +23,9 @@
 // of them ends. A main probe that leaves out the device that hung is not such a repetition, and starts.
 import type { ChildProcess } from 'node:child_process';
 import { isDeepStrictEqual } from 'node:util';
+import type { Log } from '../../daemon/logger.ts';
 import { Backoff } from './backoff.ts';
 import { Inventory } from './inventory.ts';
-import type { Log } from './log.ts';
 import { ProbeCensus } from './probe-census.ts';
 import type { ProbeClient, RoundEnd } from './probe-client.ts';
 import {

@@ -7,8 +7,9 @@
 // A trial makes every call that the main probe would make, for the call that hung need not be the cheapest one. It
 // waits while the process that hung on the same device still exists (it would hang as well), and while there is no
 // room for another process that may turn out unkillable (probe-census.ts).
+
+import type { Log } from '../../daemon/logger.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
-import type { Log } from './log.ts';
 import type { ProbeCensus } from './probe-census.ts';
 import type { ProbeClient } from './probe-client.ts';
 import { type Answer, isRefusal, type Round, type SourceOptions } from './protocol.ts';
