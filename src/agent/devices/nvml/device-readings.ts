@@ -1,0 +1,38 @@
+// Takes the moving values of one NVIDIA GPU.
+import type { DeviceReadings } from '../record.ts';
+import { present, tolerate } from './absence.ts';
+import type { ProcessInfo } from './layouts.ts';
+import type { DeviceHandle, NvmlLibrary } from './library.ts';
+
+type Processes = NonNullable<DeviceReadings['processes']>;
+
+/** Reads every moving value; what the driver does not give, or fails to give, is absent. */
+export function readDeviceReadings(nvml: NvmlLibrary, device: DeviceHandle): DeviceReadings {
+  const utilization = tolerate(() => nvml.utilization(device));
+  return {
+    timeMs: Date.now(),
+    ...present({
+      utilizationPercent: utilization?.gpu,
+      memoryUtilizationPercent: utilization?.memory,
+      memoryUsedBytes: tolerate(() => nvml.memory(device)?.usedBytes),
+      temperatureCelsius: tolerate(() => nvml.temperature(device)),
+      powerMilliwatts: tolerate(() => nvml.powerUsage(device)),
+      graphicsMhz: tolerate(() => nvml.clock(device, 'graphics')),
+      smMhz: tolerate(() => nvml.clock(device, 'sm')),
+      memoryMhz: tolerate(() => nvml.clock(device, 'memory')),
+      processes: readProcesses(nvml, device),
+    }),
+  };
+}
+
+/** Absent where the driver lists neither kind. A process that computes and draws is listed twice. */
+function readProcesses(nvml: NvmlLibrary, device: DeviceHandle): Processes | undefined {
+  const compute = tolerate(() => nvml.computeProcesses(device));
+  const graphics = tolerate(() => nvml.graphicsProcesses(device));
+  if (compute === undefined && graphics === undefined) return undefined;
+  return [...ofKind('compute', compute), ...ofKind('graphics', graphics)];
+}
+
+function ofKind(kind: Processes[number]['kind'], processes: ProcessInfo[] = []): Processes {
+  return processes.map(({ pid, usedMemoryBytes }) => ({ pid, kind, ...present({ usedMemoryBytes }) }));
+}

@@ -1,0 +1,126 @@
+// Fills the device record of one NVIDIA GPU.
+import type { DeviceRecord } from '../record.ts';
+import { present, presentOrNone, tolerate } from './absence.ts';
+import type { DeviceHandle, NvmlLibrary } from './library.ts';
+
+const MAX_NVLINKS = 18;
+
+const architectures: Record<number, string> = {
+  2: 'kepler',
+  3: 'maxwell',
+  4: 'pascal',
+  5: 'volta',
+  6: 'turing',
+  7: 'ampere',
+  8: 'ada',
+  9: 'hopper',
+  10: 'blackwell',
+  13: 'rubin',
+};
+
+/** Reads all that the record holds; what the driver does not give, or fails to give, is absent. */
+export function readDeviceRecord(nvml: NvmlLibrary, index: number, device: DeviceHandle): DeviceRecord {
+  return {
+    index,
+    uuid: nvml.uuid(device),
+    vendor: 'nvidia',
+    ...present({
+      serial: tolerate(() => nvml.serial(device)),
+      model: tolerate(() => nvml.name(device)),
+      architecture: tolerate(() => architectures[nvml.architecture(device) ?? -1]),
+      boardPartNumber: tolerate(() => nvml.boardPartNumber(device)),
+      vbiosVersion: tolerate(() => nvml.vbiosVersion(device)),
+      driverVersion: tolerate(() => nvml.driverVersion()),
+      cudaVersion: tolerate(() => readCudaVersion(nvml)),
+      computeCapability: tolerate(() => nvml.computeCapability(device)?.join('.')),
+      multiprocessors: tolerate(() => nvml.multiprocessors(device)),
+      numaNode: tolerate(() => nvml.numaNode(device)),
+      pci: readPci(nvml, device),
+      memory: readMemory(nvml, device),
+      clocks: readClocks(nvml, device),
+      powerLimits: readPowerLimits(nvml, device),
+      nvlinks: readNvlinks(nvml, device),
+      ecc: tolerate(() => nvml.eccMode(device)),
+      mig: readMig(nvml, device),
+    }),
+  };
+}
+
+/** MIG mode and the UUIDs of the instances, in the order of their indices. */
+export function readMig(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['mig'] {
+  const mode = tolerate(() => nvml.migMode(device));
+  return mode && { ...mode, instanceUuids: mode.enabled ? readInstanceUuids(nvml, device) : [] };
+}
+
+function readInstanceUuids(nvml: NvmlLibrary, device: DeviceHandle): string[] {
+  const places = tolerate(() => nvml.maxMigInstances(device)) ?? 0;
+  const uuids: string[] = [];
+  for (let place = 0; place < places; place++) {
+    const instance = tolerate(() => nvml.migInstance(device, place));
+    const uuid = instance && tolerate(() => nvml.uuid(instance));
+    if (uuid !== undefined) uuids.push(uuid);
+  }
+  return uuids;
+}
+
+function readCudaVersion(nvml: NvmlLibrary): string | undefined {
+  const version = nvml.cudaVersion();
+  return version === undefined ? undefined : `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+}
+
+function readPci(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['pci'] {
+  const pci = tolerate(() => nvml.pci(device));
+  if (pci?.busId === undefined) return undefined;
+  return {
+    busId: pci.busId,
+    ...present({
+      deviceId: pci.deviceId,
+      subsystemId: pci.subsystemId,
+      linkGeneration: tolerate(() => nvml.linkGeneration(device)),
+      maxLinkGeneration: tolerate(() => nvml.maxLinkGeneration(device)),
+      linkWidth: tolerate(() => nvml.linkWidth(device)),
+      maxLinkWidth: tolerate(() => nvml.maxLinkWidth(device)),
+    }),
+  };
+}
+
+function readMemory(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['memory'] {
+  const memory = tolerate(() => nvml.memory(device));
+  if (memory?.totalBytes === undefined) return undefined;
+  return { totalBytes: memory.totalBytes, ...present({ reservedBytes: memory.reservedBytes }) };
+}
+
+function readClocks(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['clocks'] {
+  return presentOrNone({
+    maxGraphicsMhz: tolerate(() => nvml.maxClock(device, 'graphics')),
+    maxSmMhz: tolerate(() => nvml.maxClock(device, 'sm')),
+    maxMemoryMhz: tolerate(() => nvml.maxClock(device, 'memory')),
+  });
+}
+
+function readPowerLimits(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['powerLimits'] {
+  const range = tolerate(() => nvml.powerLimitRange(device));
+  return presentOrNone({
+    enforcedMilliwatts: tolerate(() => nvml.enforcedPowerLimit(device)),
+    defaultMilliwatts: tolerate(() => nvml.defaultPowerLimit(device)),
+    minMilliwatts: range?.[0],
+    maxMilliwatts: range?.[1],
+  });
+}
+
+function readNvlinks(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['nvlinks'] {
+  const links: NonNullable<DeviceRecord['nvlinks']> = [];
+  for (let link = 0; link < MAX_NVLINKS; link++) {
+    // A device answers for the links that it has; they need not be the first ones.
+    const active = tolerate(() => nvml.nvlinkActive(device, link));
+    if (active !== undefined) links.push({ link, active, ...readNvlinkEnd(nvml, device, link) });
+  }
+  return links.length === 0 ? undefined : links;
+}
+
+function readNvlinkEnd(nvml: NvmlLibrary, device: DeviceHandle, link: number) {
+  return present({
+    version: tolerate(() => nvml.nvlinkVersion(device, link)),
+    remoteBusId: tolerate(() => nvml.nvlinkRemoteBusId(device, link)),
+  });
+}

@@ -1,0 +1,53 @@
+// Finds the NVML library: at the given path, or by its name through the system's loader and under the driver root.
+import { existsSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { DeviceError } from '../source.ts';
+import { NvmlLibrary } from './library.ts';
+
+/** Where to look for the library. */
+export interface SearchOptions {
+  /**
+   * The library's path, and nothing else is tried; or its bare name, looked for by the system's loader and then under
+   * the driver root. Default `libnvidia-ml.so.1`.
+   */
+  library?: string | undefined;
+  /** The folder under which the driver's files lie, as a container mounts them; default `/`. */
+  driverRoot?: string | undefined;
+}
+
+const folders = [
+  'usr/lib/x86_64-linux-gnu',
+  'usr/lib/aarch64-linux-gnu',
+  'usr/lib64',
+  'usr/lib',
+  'usr/lib/wsl/lib',
+  'usr/lib/x86_64-linux-gnu/nvidia/current',
+  'lib64',
+  'lib',
+];
+
+/**
+ * Loads the first usable library.
+ *
+ * @throws `driver-gone` with a message that lists all that was tried, and why each would not do
+ */
+export function loadNvml(options: SearchOptions): NvmlLibrary {
+  const attempts: string[] = [];
+  for (const path of candidates(options)) {
+    if (isAbsolute(path) && !existsSync(path)) {
+      attempts.push(`${path}: no such file`);
+      continue;
+    }
+    try {
+      return new NvmlLibrary(path);
+    } catch (error) {
+      attempts.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw new DeviceError('driver-gone', `no NVML library could be loaded; tried ${attempts.join('; ')}`);
+}
+
+function candidates({ library = 'libnvidia-ml.so.1', driverRoot = '/' }: SearchOptions): string[] {
+  if (library.includes('/')) return [library];
+  return [library, ...folders.map((folder) => join(driverRoot, folder, library))];
+}

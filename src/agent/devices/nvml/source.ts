@@ -1,0 +1,104 @@
+// The source of NVIDIA GPUs: what NVML says, in the terms of the device record.
+
+import type { DeviceReadings, DeviceRecord } from '../record.ts';
+import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
+import { tolerate } from './absence.ts';
+import { readDeviceReadings } from './device-readings.ts';
+import { readDeviceRecord, readMig } from './device-record.ts';
+import { EventListener } from './event-listener.ts';
+import type { DeviceHandle, NvmlLibrary } from './library.ts';
+import { loadNvml, type SearchOptions } from './search.ts';
+
+/** A source of NVIDIA GPUs; nothing is loaded before {@link DeviceSource.open}. */
+export function createNvmlSource(options: SearchOptions = {}): DeviceSource {
+  return new NvmlSource(options);
+}
+
+interface Connection {
+  nvml: NvmlLibrary;
+  listener: EventListener;
+}
+
+class NvmlSource implements DeviceSource {
+  readonly name = 'nvml';
+  readonly condition = 'NVMLReady';
+  readonly #options: SearchOptions;
+  #connection: Connection | undefined;
+
+  constructor(options: SearchOptions) {
+    this.#options = options;
+  }
+
+  open(): void {
+    this.close();
+    const nvml = loadNvml(this.#options);
+    try {
+      nvml.init();
+      this.#connection = { nvml, listener: new EventListener(nvml) };
+    } catch (error) {
+      ignoreFailure(() => nvml.shutdown());
+      nvml.close();
+      throw error;
+    }
+  }
+
+  count(): number {
+    return this.#connected().nvml.deviceCount();
+  }
+
+  /** The temperature comes from the hardware, so that a device that no longer answers is found. */
+  check(index: number): DeviceCheck {
+    const { nvml, listener } = this.#connected();
+    const device = nvml.deviceByIndex(index);
+    const uuid = nvml.uuid(device);
+    nvml.temperature(device);
+    listener.register(device, uuid);
+    return { uuid, fingerprint: fingerprint(nvml, device) };
+  }
+
+  read(index: number): DeviceRecord {
+    const { nvml } = this.#connected();
+    return readDeviceRecord(nvml, index, nvml.deviceByIndex(index));
+  }
+
+  sample(index: number): DeviceReadings {
+    const { nvml } = this.#connected();
+    return readDeviceReadings(nvml, nvml.deviceByIndex(index));
+  }
+
+  events(): DeviceEvent[] {
+    return this.#connected().listener.drain();
+  }
+
+  /** Lets go of the driver even where it no longer answers. */
+  close(): void {
+    if (this.#connection === undefined) return;
+    const { nvml, listener } = this.#connection;
+    this.#connection = undefined;
+    ignoreFailure(() => listener.close());
+    ignoreFailure(() => nvml.shutdown());
+    nvml.close();
+  }
+
+  #connected(): Connection {
+    if (this.#connection === undefined) throw new DeviceError('driver-gone', 'NVML is not open');
+    return this.#connection;
+  }
+}
+
+/** The parts of the record that change while the driver runs and cost little to ask for. */
+function fingerprint(nvml: NvmlLibrary, device: DeviceHandle): string {
+  return JSON.stringify([
+    readMig(nvml, device),
+    tolerate(() => nvml.eccMode(device)),
+    tolerate(() => nvml.enforcedPowerLimit(device)),
+  ]);
+}
+
+function ignoreFailure(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+  }
+}
