@@ -127,6 +127,20 @@ export function fileMode(spec: Described<number>): Option<number> {
   });
 }
 
+/** A table with other defaults, each written as on the command line. */
+export function withDefaults<Table extends OptionTable>(
+  table: Table,
+  defaults: Readonly<Partial<Record<keyof Table, string>>>,
+): Table {
+  const changed = Object.entries(defaults).map(([name, text]) => {
+    const option = table[name];
+    const value = option?.parse(String(text));
+    if (!option || value === undefined) throw new Error(`${text} is no default for ${name}`);
+    return [name, { ...option, fallback: () => value, fallbackText: option.format(value) || 'none' }];
+  });
+  return { ...table, ...Object.fromEntries(changed) };
+}
+
 /** `a, b or c`. */
 export function anyOf(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;

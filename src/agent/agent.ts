@@ -1,0 +1,98 @@
+// The agent put together: the cache server, and the supervisors whose devices it serves, as steps of a daemon's life.
+import { type CacheServer, cacheServerSteps } from '../cache-server/serve.ts';
+import type { DaemonContext } from '../daemon/daemon.ts';
+import type { Step } from '../daemon/lifecycle.ts';
+import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
+import type { Supervisor } from './devices/supervisor.ts';
+import type { SourceView } from './devices/view.ts';
+import { Gpus } from './gpus.ts';
+import { observeSources } from './metrics.ts';
+import { judgeSource, sourceNames, sourceOptions, superviseSource, toSource } from './sources.ts';
+
+/** After so many beats, what was there before the restart and has not been seen since is gone. */
+const beatsUntilGone = 3;
+
+/** The steps of the agent, in order. `choose` says which sources look for GPUs; by default those of the options. */
+export function agentSteps(
+  context: DaemonContext<AgentOptions>,
+  daemon: string,
+  choose: (context: DaemonContext<AgentOptions>) => Promise<readonly SourceName[]> = async ({ options }) =>
+    sourceNames(options),
+): readonly Step[] {
+  const devices = new Devices(context, choose);
+  const serving = cacheServerSteps(context, {
+    daemon,
+    sources: () => devices.sources().map(toSource),
+    opened: (server) => devices.opened(server),
+  });
+  return [...serving, { name: 'devices', start: () => devices.start(), stop: () => devices.stop() }];
+}
+
+/** The supervisors, and the way of their devices into the cache. */
+class Devices {
+  readonly #context: DaemonContext<AgentOptions>;
+  readonly #choose: (context: DaemonContext<AgentOptions>) => Promise<readonly SourceName[]>;
+  readonly #sources = new Map<string, SourceView>();
+  #supervisors: readonly Supervisor[] = [];
+  #gpus: Gpus | undefined;
+  #patience: NodeJS.Timeout | undefined;
+  #patienceOver = false;
+
+  constructor(
+    context: DaemonContext<AgentOptions>,
+    choose: (context: DaemonContext<AgentOptions>) => Promise<readonly SourceName[]>,
+  ) {
+    this.#context = context;
+    this.#choose = choose;
+  }
+
+  sources(): SourceView[] {
+    return [...this.#sources.values()];
+  }
+
+  opened({ cache, book }: CacheServer): void {
+    this.#gpus = new Gpus(cache, book, this.#context.log);
+    observeSources(this.#context.registry, () => this.sources());
+  }
+
+  async start(): Promise<void> {
+    const { options, log } = this.#context;
+    const names = await this.#choose(this.#context);
+    this.#supervisors = names.map((name) => {
+      const source = sourceOptions(name, options);
+      this.#see({ name, state: 'starting', message: '', devices: 0, restarts: 0, enumerated: false });
+      return superviseSource(source, options, this.#listener(), log);
+    });
+    for (const supervisor of this.#supervisors) supervisor.start();
+    this.#patience = setTimeout(() => {
+      this.#patienceOver = true;
+      this.#removeUnseen();
+    }, beatsUntilGone * options.heartbeatInterval);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#patience);
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
+    this.#gpus?.stop();
+  }
+
+  #listener() {
+    return {
+      deviceChanged: (view: Parameters<Gpus['show']>[0]) => this.#gpus?.show(view),
+      deviceRemoved: (uuid: string) => this.#gpus?.remove(uuid),
+      sourceChanged: (source: SourceView) => this.#see(source),
+    };
+  }
+
+  #see(source: SourceView): void {
+    this.#sources.set(source.name, source);
+    judgeSource(this.#context.readiness, source);
+    this.#removeUnseen();
+  }
+
+  /** Nothing is called gone as long as a source might still show it. */
+  #removeUnseen(): void {
+    const complete = this.sources().every(({ state, enumerated }) => state === 'running' && enumerated);
+    if (this.#patienceOver && complete) this.#gpus?.removeUnseen();
+  }
+}

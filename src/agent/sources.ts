@@ -1,0 +1,70 @@
+// The sources of the agent: which ones the options ask for, one supervisor each, and what they mean for readiness.
+import { defineError } from '../daemon/errors.ts';
+import type { Log } from '../daemon/logger.ts';
+import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
+import type { Readiness } from '../daemon/readiness.ts';
+import type { Source } from '../wire/gpubroker/device/v1/daemon.ts';
+import type { SourceOptions } from './devices/protocol.ts';
+import { PROFILES } from './devices/simulated/profiles.ts';
+import { createSupervisor, type Supervisor } from './devices/supervisor.ts';
+import type { DeviceListener, SourceView } from './devices/view.ts';
+
+export const profileUnknown = defineError(
+  'GPUB_PROFILE_UNKNOWN',
+  (profile: string) => `simulate: there is no profile ${JSON.stringify(profile)}`,
+  () => `Give --simulate one of ${[...PROFILES.keys()].join(', ')}.`,
+);
+
+/** What `auto` stands for: never anything simulated. */
+const automatic: readonly SourceName[] = ['nvml'];
+
+/** The names of the sources that the options ask for. */
+export function sourceNames(options: AgentOptions): readonly SourceName[] {
+  return options.sources === 'auto' ? automatic : options.sources;
+}
+
+/**
+ * How to make a source.
+ *
+ * @throws CodedError for a profile that does not exist
+ */
+export function sourceOptions(name: SourceName, options: AgentOptions): SourceOptions {
+  if (name === 'nvml') {
+    return { name, library: options.nvmlLibrary, driverRoot: options.driverRoot || undefined };
+  }
+  if (!PROFILES.has(options.simulate)) throw profileUnknown(options.simulate);
+  const faultsFile = options.simulateFaults || undefined;
+  return { name, profile: options.simulate, faultsFile, nodeName: options.nodeName };
+}
+
+/** The supervisor of a source, with the intervals and deadlines of the options; it is not started yet. */
+export function superviseSource(
+  source: SourceOptions,
+  options: AgentOptions,
+  listener: DeviceListener,
+  log: Log,
+): Supervisor {
+  return createSupervisor({
+    source,
+    interval: options.probeInterval,
+    deadline: options.probeDeadline,
+    initDeadline: options.probeInitDeadline,
+    telemetryInterval: options.telemetryInterval,
+    listener,
+    log,
+  });
+}
+
+/** Keeps the readiness up to date: not ready before a source has been looked through once, a warning when it fails later. */
+export function judgeSource(readiness: Readiness, source: SourceView): void {
+  const { name, state, message, enumerated } = source;
+  if (!enumerated) readiness.notReady(name, message || 'its devices have not been looked at yet');
+  else if (state !== 'running') readiness.warn(name, message || state);
+  else if (message !== '') readiness.warn(name, message);
+  else readiness.ok(name);
+}
+
+/** A source as GetStatus shows it. */
+export function toSource({ name, state, message, devices, restarts }: SourceView): Source {
+  return { name, state, message, devices, restarts };
+}
