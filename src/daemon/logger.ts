@@ -1,7 +1,7 @@
 // The log: structured lines on standard output, in JSON for programs or as text for people.
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { CodedError } from './errors.ts';
-import type { LogLevel } from './node-options.ts';
+import type { LogLevel } from './log-levels.ts';
 import { textLines } from './text-log.ts';
 
 export type Log = Logger;

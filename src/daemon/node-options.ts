@@ -3,12 +3,11 @@ import { hostname } from 'node:os';
 import { isLoopback, parseAddress } from './address.ts';
 import { type CodedError, optionConflict } from './errors.ts';
 import type { Polarity, PolarityOverrides } from './health.ts';
+import { logLevels } from './log-levels.ts';
 import { anyOf, choice, custom, duration, fileMode, flag, integer, path, text } from './option-kinds.ts';
 import { type OptionSet, type OptionValues, optionSet } from './options.ts';
 
-/** The levels of the log, least severe first. */
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-export type LogLevel = (typeof logLevels)[number];
+export { type LogLevel, logLevels } from './log-levels.ts';
 
 /** Where agents look for devices. */
 export type SourceName = 'nvml' | 'simulated';

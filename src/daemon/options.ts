@@ -32,7 +32,7 @@ export function optionSet<Table extends OptionTable>(
 export interface Setting {
   readonly key: string;
   /** As it would be written on the command line. */
-  readonly text: string;
+  readonly value: string;
   readonly source: string;
 }
 
@@ -78,7 +78,7 @@ export function resolveOptions<Values>(
   for (const [name, option] of Object.entries(table)) {
     const { value, source } = resolveOne(name, option, layers, errors);
     values[camelCase(name)] = Object.freeze(value);
-    settings.push({ key: name, text: option.format(value), source });
+    settings.push({ key: name, value: option.format(value), source });
   }
   const typed = Object.freeze(values) as Values;
   if (errors.length === 0) errors.push(...rules(typed));

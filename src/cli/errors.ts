@@ -1,0 +1,40 @@
+// The errors of the command line that a person can act on.
+import { defineError } from '../daemon/errors.ts';
+
+export const wrongUsage = defineError(
+  'GPUB_USAGE',
+  (problem: string) => problem,
+  () => '--help shows what this command takes.',
+);
+
+export const daemonUnreachable = defineError(
+  'GPUB_DAEMON_UNREACHABLE',
+  (address: string, reason: string) => `no daemon listens on ${address} (${reason})`,
+  () =>
+    'Start one with `gpubroker up`, or `gpubroker agent` as a service; if one runs elsewhere, name it with --socket or --address.',
+);
+
+export const daemonDenied = defineError(
+  'GPUB_DAEMON_DENIED',
+  (address: string) => `permission denied on ${address}`,
+  (address) => `Run as root or as a member of the socket's group; \`ls -l ${address}\` shows which that is.`,
+);
+
+export const daemonSilent = defineError(
+  'GPUB_DAEMON_SILENT',
+  (address: string, timeout: string) => `the daemon on ${address} did not answer within ${timeout}`,
+  () => 'Try a longer --timeout, and look at the log of the daemon.',
+);
+
+export const gpuNotFound = defineError(
+  'GPUB_GPU_NOT_FOUND',
+  (name: string) => `no GPU is named ${name}`,
+  () => '`gpubroker gpus list` shows the names.',
+);
+
+/** The daemon answered with an error of its own; `status` is the gRPC status in words. */
+export const callFailed = defineError(
+  'GPUB_CALL_FAILED',
+  (status: string, reason: string) => `the daemon refused: ${reason} (${status})`,
+  () => '`gpubroker status` shows whether the daemon is ready, and why not.',
+);

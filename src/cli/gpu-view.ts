@@ -1,0 +1,69 @@
+// One GPU as the command line shows it: NVIDIA's object, its health, and the hardware record, in one.
+import { type GpuHealth, gpuHealth, healthCause } from '../daemon/health.ts';
+import { type Device, type Process, Process_Kind } from '../wire/gpubroker/device/v1/device_details.ts';
+import type { Condition, Gpu } from '../wire/nvidia/device/v1alpha1/gpu.ts';
+import type { NodeClient } from './node-client.ts';
+
+/** Also what `--json` prints. */
+export interface GpuView {
+  readonly name: string;
+  readonly uuid: string;
+  readonly resourceVersion: bigint;
+  readonly health: GpuHealth;
+  /** The condition that keeps it from being healthy: the first bad one, else the first unknown one. */
+  readonly cause?: Condition;
+  readonly recommendedAction: string;
+  readonly conditions: readonly Condition[];
+  readonly device?: DeviceView;
+}
+
+/** The hardware record with words for numbers. */
+export type DeviceView = Omit<Device, 'processes'> & { readonly processes: readonly ProcessView[] };
+
+export type ProcessView = Omit<Process, 'kind'> & { readonly kind: 'compute' | 'graphics' | 'unknown' };
+
+/** All GPUs, and the version of the cache at which they were listed. */
+export async function listGpuViews(client: NodeClient): Promise<{ resourceVersion: string; gpus: GpuView[] }> {
+  const [list, devices] = await Promise.all([client.listGpus(), client.listDevices()]);
+  const byName = new Map(devices.map((device) => [device.name, device]));
+  return {
+    resourceVersion: list.metadata?.resourceVersion ?? '',
+    gpus: list.items.map((gpu) => viewGpu(gpu, byName.get(nameOf(gpu)))),
+  };
+}
+
+/** @throws CodedError if there is no such GPU. */
+export async function getGpuView(client: NodeClient, name: string): Promise<GpuView> {
+  const [gpu, device] = await Promise.all([client.getGpu(name), client.getDevice(name)]);
+  return viewGpu(gpu, device);
+}
+
+export function viewGpu(gpu: Gpu, device?: Device): GpuView {
+  const conditions = gpu.status?.conditions ?? [];
+  const cause = healthCause(conditions);
+  return {
+    name: nameOf(gpu),
+    uuid: gpu.spec?.uuid ?? '',
+    resourceVersion: gpu.resourceVersion || BigInt(gpu.metadata?.resourceVersion || 0),
+    health: gpuHealth(conditions),
+    ...(cause && { cause }),
+    recommendedAction: gpu.status?.recommendedAction ?? '',
+    conditions,
+    ...(device && { device: { ...device, processes: device.processes.map(viewProcess) } }),
+  };
+}
+
+/** Why the GPU is not healthy, in a word or two; empty when it is. */
+export function reasonOf({ cause, health }: GpuView): string {
+  if (cause) return cause.reason || `${cause.type}=${cause.status}`;
+  return health === 'unknown' ? 'NoReadyCondition' : '';
+}
+
+function nameOf(gpu: Gpu): string {
+  return gpu.metadata?.name ?? '';
+}
+
+function viewProcess(process: Process): ProcessView {
+  const kinds = { [Process_Kind.COMPUTE]: 'compute', [Process_Kind.GRAPHICS]: 'graphics' } as const;
+  return { ...process, kind: process.kind === 1 || process.kind === 2 ? kinds[process.kind] : 'unknown' };
+}

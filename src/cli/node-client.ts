@@ -1,0 +1,168 @@
+// Calls to the daemon of a node, each with a deadline, with errors that say what to do.
+import { readFileSync } from 'node:fs';
+import {
+  type CallOptions,
+  type Client,
+  type ClientOptions,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { formatDuration } from '../daemon/duration.ts';
+import { type CodedError, messageOf } from '../daemon/errors.ts';
+import { DaemonControlClient, type GetStatusResponse } from '../wire/gpubroker/device/v1/daemon.ts';
+import { type Device, DeviceDetailsClient } from '../wire/gpubroker/device/v1/device_details.ts';
+import {
+  type Gpu,
+  type GpuList,
+  GpuServiceClient,
+  type WatchGpusResponse,
+} from '../wire/nvidia/device/v1alpha1/gpu.ts';
+import { callFailed, daemonDenied, daemonSilent, daemonUnreachable, gpuNotFound, wrongUsage } from './errors.ts';
+import { describeNode, type NodeAddress } from './node-address.ts';
+
+/** A generated unary method, bound to its client. */
+type Unary<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: Response) => void,
+) => ClientUnaryCall;
+
+/** Notices within half a minute that the other end of an idle watch is gone. */
+const channelOptions: Partial<ClientOptions> = {
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+};
+
+/** The daemon of one node. Every method throws CodedError; `close` must be called in the end. */
+export class NodeClient {
+  readonly #node: NodeAddress;
+  readonly #timeout: number;
+  readonly #gpus: GpuServiceClient;
+  readonly #devices: DeviceDetailsClient;
+  readonly #control: DaemonControlClient;
+
+  /** `timeout` in milliseconds holds for each call; watches have none. */
+  constructor(node: NodeAddress, timeout: number) {
+    this.#node = node;
+    this.#timeout = timeout;
+    const target = node.kind === 'socket' ? `unix:${node.path}` : node.address;
+    this.#gpus = new GpuServiceClient(target, credentialsFor(node), channelOptions);
+    // One connection serves all three.
+    const shared = { ...channelOptions, channelOverride: this.#gpus.getChannel() };
+    this.#devices = new DeviceDetailsClient(target, credentialsFor(node), shared);
+    this.#control = new DaemonControlClient(target, credentialsFor(node), shared);
+  }
+
+  async listGpus(): Promise<GpuList> {
+    const { gpuList } = await this.#call(this.#gpus, this.#gpus.listGpus, { opts: undefined });
+    return gpuList ?? { metadata: undefined, items: [] };
+  }
+
+  async getGpu(name: string): Promise<Gpu> {
+    const { gpu } = await this.#call(this.#gpus, this.#gpus.getGpu, { name, opts: undefined }, name);
+    if (!gpu) throw gpuNotFound(name);
+    return gpu;
+  }
+
+  /** Events after `version`. A stream that fails emits a `ServiceError`; {@link explain} makes sense of it. */
+  watchGpus(version: string): ClientReadableStream<WatchGpusResponse> {
+    return this.#gpus.watchGpus({ opts: { resourceVersion: version, namespace: '' } });
+  }
+
+  /** The hardware records; none if the daemon speaks NVIDIA's device API only. */
+  async listDevices(): Promise<readonly Device[]> {
+    const answer = await this.#callIfKnown(this.#devices, this.#devices.listDevices, {});
+    return answer?.devices ?? [];
+  }
+
+  /** The hardware record; undefined as in {@link listDevices}, or if there is none of that name. */
+  async getDevice(name: string): Promise<Device | undefined> {
+    const answer = await this.#callIfKnown(this.#devices, this.#devices.getDevice, { name });
+    return answer?.device;
+  }
+
+  getStatus(): Promise<GetStatusResponse> {
+    return this.#call(this.#control, this.#control.getStatus, {});
+  }
+
+  /** Returns the level before. */
+  async setLogLevel(level: string): Promise<string> {
+    const { previous } = await this.#call(this.#control, this.#control.setLogLevel, { level });
+    return previous;
+  }
+
+  close(): void {
+    this.#gpus.close();
+  }
+
+  /** What a failed call means to a person; `name` is the GPU that was asked for. */
+  explain({ code, details }: ServiceError, name = ''): CodedError {
+    const where = describeNode(this.#node);
+    if (code === status.NOT_FOUND) return gpuNotFound(name);
+    if (code === status.DEADLINE_EXCEEDED) return daemonSilent(where, formatDuration(this.#timeout));
+    if (code === status.UNAVAILABLE) {
+      // grpc-js tells a connection that failed from a daemon that answers "unavailable" only in this text.
+      const reason = /\b(?:EACCES|EPERM|ENO[A-Z]+|ECONN[A-Z]+|E[A-Z]+UNREACH)\b/.exec(details)?.[0];
+      if (reason === 'EACCES' || reason === 'EPERM') return daemonDenied(where);
+      if (reason !== undefined || /connect/i.test(details)) return daemonUnreachable(where, reason ?? details);
+    }
+    return callFailed(status[code] ?? String(code), details);
+  }
+
+  async #call<Request, Response>(
+    client: Client,
+    method: Unary<Request, Response>,
+    request: Request,
+    name?: string,
+  ): Promise<Response> {
+    try {
+      return await unary(client, method, request, this.#timeout);
+    } catch (error) {
+      throw isServiceError(error) ? this.explain(error, name) : error;
+    }
+  }
+
+  /** Like `#call`, but undefined if the daemon knows neither the service nor the object. */
+  async #callIfKnown<Request, Response>(client: Client, method: Unary<Request, Response>, request: Request) {
+    try {
+      return await unary(client, method, request, this.#timeout);
+    } catch (error) {
+      if (!isServiceError(error)) throw error;
+      if (error.code === status.UNIMPLEMENTED || error.code === status.NOT_FOUND) return undefined;
+      throw this.explain(error);
+    }
+  }
+}
+
+/** Whether the value is what grpc-js reports of a failed call. */
+export function isServiceError(value: unknown): value is ServiceError {
+  return value instanceof Error && 'code' in value && 'details' in value && 'metadata' in value;
+}
+
+function unary<Request, Response>(
+  client: Client,
+  method: Unary<Request, Response>,
+  request: Request,
+  timeout: number,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    method.call(client, request, new Metadata(), { deadline: Date.now() + timeout }, (error, response) => {
+      if (error) reject(error);
+      else resolve(response);
+    });
+  });
+}
+
+function credentialsFor(node: NodeAddress) {
+  if (node.kind === 'socket' || node.caFile === undefined) return credentials.createInsecure();
+  try {
+    return credentials.createSsl(readFileSync(node.caFile));
+  } catch (error) {
+    throw wrongUsage(`--tls-ca: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,166 @@
+// The tree of commands: names, arguments, help. What a command does is in the file of its name, loaded when it runs.
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../daemon/duration.ts';
+import { logLevels } from '../daemon/log-levels.ts';
+import { version } from '../daemon/version.ts';
+import { exitCodesHelp } from './exit-codes.ts';
+import type { NodeAddressOptions } from './node-address.ts';
+import type { NodeClient } from './node-client.ts';
+import { print } from './output.ts';
+
+/** Commands whose arguments go to a daemon untouched. */
+export const daemonCommands = {
+  agent: {
+    summary: "run this node's daemon: find the GPUs, watch their health, serve the device API",
+    run: async (argv: readonly string[]) => (await import('../agent/main.ts')).runAgent([...argv]),
+  },
+  'cache-server': {
+    summary: 'run the device API alone, without looking for GPUs',
+    run: async (argv: readonly string[]) => (await import('../cache-server/main.ts')).runCacheServer([...argv]),
+  },
+  up: {
+    summary: 'run everything on this machine; without a GPU, with simulated ones, saying so',
+    run: async (argv: readonly string[]) => (await import('../agent/up.ts')).runUp([...argv]),
+  },
+} as const;
+
+/** Whether the word is one of {@link daemonCommands}. */
+export function isDaemonCommand(word: string | undefined): word is keyof typeof daemonCommands {
+  return word !== undefined && Object.hasOwn(daemonCommands, word);
+}
+
+interface NodeOptions extends NodeAddressOptions {
+  readonly timeout: number;
+  readonly json?: boolean;
+}
+
+/** The whole command line. `done` receives the exit code of a command that is not simply done. */
+export function createProgram(done: (exitCode: number) => void): Command {
+  const program = new Command('gpubroker')
+    .description('Makes every GPU safe to schedule on and easy to sell.')
+    .version(version, '--version', 'show the version')
+    .helpOption('-h, --help', 'show this text')
+    .helpCommand(false)
+    .showHelpAfterError('(--help shows what this command takes)')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'gpubroker: ')) })
+    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  gpubroker up\n  gpubroker gpus list`)
+    // commander would exit by itself, and with 1.
+    .exitOverride();
+  for (const [name, { summary }] of Object.entries(daemonCommands)) program.command(name).description(summary);
+  addGpuCommands(program);
+  addStatusCommands(program, done);
+  addConfigCommands(program, done);
+  addVersionCommands(program);
+  return program;
+}
+
+function addGpuCommands(program: Command): void {
+  const gpus = program
+    .command('gpus')
+    .helpCommand(false)
+    .description("show this node's GPUs")
+    .addHelpText('after', '\nExample:\n  gpubroker gpus list');
+  nodeCommand(gpus, 'list', 'show a line for each GPU', 'gpubroker gpus list --json').action((options: NodeOptions) =>
+    withNode(options, async (client) => (await import('./gpus-list.ts')).listGpus(client, options.json ?? false)),
+  );
+  nodeCommand(gpus, 'get <name>', 'show the line of one GPU', 'gpubroker gpus get gpu-4f1f… --json').action(
+    (name: string, options: NodeOptions) =>
+      withNode(options, async (client) => (await import('./gpus-list.ts')).getGpu(client, name, options.json ?? false)),
+  );
+  nodeCommand(gpus, 'describe <name>', 'show everything known of one GPU', 'gpubroker gpus describe gpu-4f1f…').action(
+    (name: string, options: NodeOptions) =>
+      withNode(options, async (client) =>
+        (await import('./gpus-describe.ts')).describeGpu(client, name, options.json ?? false),
+      ),
+  );
+  nodeCommand(
+    gpus,
+    'watch',
+    'show a line for each change, until Ctrl-C',
+    'gpubroker gpus watch --json | jq .gpu.health',
+  ).action((options: NodeOptions) =>
+    withNode(options, async (client) => {
+      const stop = new AbortController();
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+      await (await import('./gpus-watch.ts')).watchGpus(client, options.json ?? false, stop.signal);
+    }),
+  );
+}
+
+function addStatusCommands(program: Command, done: (exitCode: number) => void): void {
+  nodeCommand(program, 'status', 'show how the daemon of this node is', 'gpubroker status --json').action(
+    (options: NodeOptions) =>
+      withNode(options, async (client) =>
+        done(await (await import('./status.ts')).showStatus(client, options.json ?? false)),
+      ),
+  );
+  nodeCommand(program, 'log-level', 'show or set what the daemon logs from now on', 'gpubroker log-level debug')
+    .addArgument(new Argument('[level]', 'the least severe messages to log').choices(logLevels))
+    .action((level: string | undefined, options: NodeOptions) =>
+      withNode(options, async (client) => (await import('./status.ts')).logLevel(client, level, options.json ?? false)),
+    );
+}
+
+function addConfigCommands(program: Command, done: (exitCode: number) => void): void {
+  const config = program
+    .command('config')
+    .helpCommand(false)
+    .description('show the options of a daemon')
+    .addHelpText('after', '\nExample:\n  gpubroker config print agent --config /etc/gpubroker/agent.yaml');
+  config
+    .command('print [arguments...]')
+    .usage('[agent|cache-server] [flags of the daemon] [--json]')
+    .description('show every option of a daemon with its value and its source')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (argv: string[]) => done(await (await import('./config-print.ts')).printConfig(argv)));
+}
+
+function addVersionCommands(program: Command): void {
+  program
+    .command('version')
+    .description('show the version')
+    .addHelpText('after', '\nExample:\n  gpubroker version')
+    .action(() => print(version));
+  program
+    .command('completion')
+    .description('print a script that completes commands in a shell')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', '\nExample:\n  source <(gpubroker completion bash)')
+    .action(async (shell: 'bash' | 'zsh' | 'fish') =>
+      print((await import('./completion.ts')).completionScript(shell, program)),
+    );
+}
+
+/** A command that talks to the node's daemon. */
+function nodeCommand(parent: Command, usage: string, description: string, example: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .option('--socket <path>', "the daemon's socket (default: $GPUBROKER_SOCKET, this user's own, the system's)")
+    .option('--address <host:port>', "the daemon's TCP address instead")
+    .option('--tls-ca <file>', 'use TLS with --address, and trust this PEM file')
+    .addOption(
+      new Option('--timeout <duration>', 'longest wait for an answer').default(5000, '5s').argParser(parseTimeout),
+    )
+    .option('--json', 'print JSON for programs')
+    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`);
+}
+
+async function withNode(options: NodeOptions, use: (client: NodeClient) => Promise<void>): Promise<void> {
+  const { findNode } = await import('./node-address.ts');
+  const node = findNode(options);
+  const { NodeClient } = await import('./node-client.ts');
+  const client = new NodeClient(node, options.timeout);
+  try {
+    await use(client);
+  } finally {
+    client.close();
+  }
+}
+
+function parseTimeout(text: string): number {
+  const ms = parseDuration(text);
+  if (!ms) throw new InvalidArgumentError('Give a duration with its unit, for instance 500ms, 5s or 1m.');
+  return ms;
+}
