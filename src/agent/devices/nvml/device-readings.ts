@@ -25,11 +25,14 @@ export function readDeviceReadings(nvml: NvmlLibrary, device: DeviceHandle): Dev
   };
 }
 
-/** Absent where the driver lists neither kind. A process that computes and draws is listed twice. */
+/**
+ * Absent unless the driver lists the computing processes, for an empty list says that the device is free. A process
+ * that computes and draws is listed twice.
+ */
 function readProcesses(nvml: NvmlLibrary, device: DeviceHandle): Processes | undefined {
   const compute = tolerate(() => nvml.computeProcesses(device));
+  if (compute === undefined) return undefined;
   const graphics = tolerate(() => nvml.graphicsProcesses(device));
-  if (compute === undefined && graphics === undefined) return undefined;
   return [...ofKind('compute', compute), ...ofKind('graphics', graphics)];
 }
 
