@@ -1,0 +1,31 @@
+// Bundles the program: dist/gpubroker.js, the command with both daemons, and dist/probe.js, the probe process.
+import { readFileSync, rmSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const manifest: { version: string } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+// Packages that load files which lie next to them; they stay in node_modules.
+const external = ['koffi', 'grpc-health-check', '@grpc/reflection'];
+
+// Packages in CommonJS that were bundled still call `require` for Node's own modules.
+const banner = `import { createRequire as gpubrokerCreateRequire } from 'node:module';
+const require = gpubrokerCreateRequire(import.meta.url);`;
+
+rmSync('dist', { recursive: true, force: true });
+await build({
+  entryPoints: { gpubroker: 'src/cli/main.ts', probe: 'src/agent/devices/probe.ts' },
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  target: 'node22.12',
+  format: 'esm',
+  // Each command loads only what it needs, which is most of the time it takes to start. The pieces lie beside
+  // probe.js, for code finds it by its own place.
+  splitting: true,
+  minifySyntax: true,
+  sourcemap: 'external',
+  external,
+  banner: { js: banner },
+  define: { GPUBROKER_VERSION: JSON.stringify(manifest.version) },
+  logLevel: 'warning',
+});
