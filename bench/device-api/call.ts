@@ -37,10 +37,11 @@ function exchange(session: ClientHttp2Session, method: string, message: Uint8Arr
     const chunks: Buffer[] = [];
     let httpStatus = 0;
     let grpcStatus = 'missing';
+    let reason = '';
     const readStatus = (headers: Record<string, unknown>) => {
       if (headers[':status'] !== undefined) httpStatus = Number(headers[':status']);
-      if (headers['grpc-status'] !== undefined)
-        grpcStatus = `${headers['grpc-status']} ${headers['grpc-message'] ?? ''}`;
+      if (headers['grpc-status'] !== undefined) grpcStatus = String(headers['grpc-status']);
+      if (headers['grpc-message'] !== undefined) reason = String(headers['grpc-message']);
     };
     stream.setTimeout(deadline, () => stream.destroy(new Error(`${method}: no answer within ${deadline} ms`)));
     stream.on('response', readStatus);
@@ -48,8 +49,8 @@ function exchange(session: ClientHttp2Session, method: string, message: Uint8Arr
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', reject);
     stream.on('end', () => {
-      if (httpStatus !== 200 || grpcStatus.trim() !== '0') {
-        reject(new Error(`${method}: HTTP status ${httpStatus}, grpc-status ${grpcStatus}`));
+      if (httpStatus !== 200 || grpcStatus !== '0') {
+        reject(new Error(`${method}: HTTP status ${httpStatus}, grpc-status ${grpcStatus} ${reason}`));
       } else {
         resolve(Buffer.concat(chunks).subarray(prefixSize));
       }

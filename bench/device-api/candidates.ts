@@ -30,19 +30,21 @@ export const peer: Candidate = {
   ],
 };
 
-export const cacheServer: Candidate = {
+export const builtProgram = join(root, 'bin/gpubroker');
+
+// The product's device API alone.
+export const cacheServer = (program: string): Candidate => ({
   label: 'ours',
   findsGpus: false,
-  command: (place) => [gpubroker, 'cache-server', ...serverFlags(place)],
-};
+  command: (place) => [program, 'cache-server', ...serverFlags(place)],
+});
 
-export const agent: Candidate = {
+// The product's whole node daemon, with simulated GPUs.
+export const agent = (program: string): Candidate => ({
   label: 'ours',
   findsGpus: true,
-  command: (place) => [gpubroker, 'agent', '--sources', 'simulated', '--simulate', 'dgx-h100', ...serverFlags(place)],
-};
-
-const gpubroker = join(root, 'bin/gpubroker');
+  command: (place) => [program, 'agent', '--sources', 'simulated', '--simulate', 'dgx-h100', ...serverFlags(place)],
+});
 
 export async function buildProduct(): Promise<void> {
   await runCommand('npm', ['run', 'build'], { PATH: pathWithThisNode() });

@@ -1,6 +1,6 @@
 // Benchmark of the node-local device API against an ordinary Go server of the same service (see bench/README.md).
 import { parseArgs } from 'node:util';
-import { agent, buildProduct, cacheServer, peer } from './candidates.ts';
+import { agent, buildProduct, builtProgram, type Candidate, cacheServer, peer } from './candidates.ts';
 import { type Findings, isMet } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { measureCalls } from './p1-calls.ts';
@@ -19,7 +19,7 @@ Usage: node bench/device-api/run.ts [options]
   --quick           fewer rounds and calls: a look, not a measurement
   --json FILE       also write the figures to this file
   --strict          exit 1 when a budget is missed
-  --skip-build      take the product as it was built last
+  --gpubroker FILE  measure this gpubroker command instead of building bin/gpubroker
   --peer-twice      put the peer in the product's place too: every ratio should be near 1, the rest is this machine's noise
   --help            show this
 
@@ -27,7 +27,7 @@ Example: node bench/device-api/run.ts --only p1 --quick --json figures.json
 `;
 
 const full = {
-  calls: { rounds: 5, callsPerRound: 20_000, timedCalls: 5_000 },
+  calls: { rounds: 5, callsPerRound: 50_000, timedCalls: 5_000 },
   watchers: { rounds: 3, watchers: 1_000, connections: 20, rate: 20, seconds: 10, stalledRounds: 3 },
   daemon: { calls: 1_000_000, idleSeconds: 60, starts: 5 },
 };
@@ -38,6 +38,9 @@ const quick = {
   daemon: { calls: 50_000, idleSeconds: 10, starts: 3 },
 };
 
+const twin: Candidate = { ...peer, label: 'peer as ours' };
+const product = (program: string): [Candidate, Candidate] => [cacheServer(program), agent(program)];
+
 const parts = ['p1', 'p2', 'p3'];
 
 async function main(): Promise<void> {
@@ -47,7 +50,7 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       strict: { type: 'boolean', default: false },
-      'skip-build': { type: 'boolean', default: false },
+      gpubroker: { type: 'string' },
       'peer-twice': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -60,8 +63,9 @@ async function main(): Promise<void> {
   const unknown = only.find((part) => !parts.includes(part));
   if (unknown !== undefined) throw new Error(`--only takes p1, p2 or p3, not ${unknown}`);
   requireTools();
-  await build(options['peer-twice'] || options['skip-build']);
-  const findings = await measure(only, options.quick, options['peer-twice']);
+  await build(options['peer-twice'] || options.gpubroker !== undefined);
+  const [server, daemon] = options['peer-twice'] ? [twin, twin] : product(options.gpubroker ?? builtProgram);
+  const findings = await measure(only, options.quick ? quick : full, server, daemon);
   const machine = await describeMachine();
   printReport(machine, findings);
   if (options.json !== undefined) writeJson(options.json, machine, findings);
@@ -76,11 +80,7 @@ async function build(onlyPeer: boolean): Promise<void> {
   await buildProduct();
 }
 
-async function measure(only: string[], isQuick: boolean, peerTwice: boolean): Promise<Findings> {
-  const plan = isQuick ? quick : full;
-  const twin = { ...peer, label: 'peer as ours' };
-  const server = peerTwice ? twin : cacheServer;
-  const daemon = peerTwice ? twin : agent;
+async function measure(only: string[], plan: typeof full, server: Candidate, daemon: Candidate): Promise<Findings> {
   const found: Findings[] = [];
   if (only.includes('p1')) found.push(await measureCalls(server, peer, plan.calls));
   if (only.includes('p2')) found.push(await measureWatchers(server, peer, plan.watchers));
