@@ -90,6 +90,7 @@ export class StateFile implements ChangeStore {
 
   /** Notes that the daemon stops in good order; waits for the disk, but not for long. */
   async close(): Promise<void> {
+    if (this.#mode === 'closed') return;
     clearTimeout(this.#retry);
     if (this.#mode === 'keeping') {
       await this.#bounded(
