@@ -36,5 +36,8 @@ export const gpuNotFound = defineError(
 export const callFailed = defineError(
   'GPUB_CALL_FAILED',
   (status: string, reason: string) => `the daemon refused: ${reason} (${status})`,
-  () => '`gpubroker status` shows whether the daemon is ready, and why not.',
+  (status) =>
+    status === 'PERMISSION_DENIED'
+      ? 'Use the Unix socket on the node itself.'
+      : '`gpubroker status` shows whether the daemon is ready, and why not.',
 );

@@ -1,0 +1,33 @@
+// Runs one command line, and turns failures into one clear line and an exit code.
+import { CommanderError } from 'commander';
+import { CodedError } from '../daemon/errors.ts';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { createProgram, daemonCommands, isDaemonCommand } from './program.ts';
+
+/** Runs the command to its end; returns the exit code. Never throws. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  try {
+    const [command, ...rest] = argv;
+    if (isDaemonCommand(command)) return await daemonCommands[command].run(rest);
+    let exitCode: number = exitCodes.ok;
+    const program = createProgram((code) => {
+      exitCode = code;
+    });
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    explain(error);
+    return exitCodeOf(error);
+  }
+}
+
+/** Writes what went wrong to standard error; commander has written its own errors already. */
+function explain(thrown: unknown): void {
+  if (thrown instanceof CommanderError) return;
+  if (thrown instanceof CodedError) {
+    process.stderr.write(`gpubroker: ${thrown.message} [${thrown.code}]\n  ${thrown.advice}\n`);
+    return;
+  }
+  // Not foreseen: a fault of this program, where the stack helps.
+  process.stderr.write(`gpubroker: ${thrown instanceof Error ? thrown.stack : String(thrown)}\n`);
+}
