@@ -1,0 +1,65 @@
+# Everything that a newcomer, an operator or CI calls. Each target does the set-up that it needs.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# What the tests need of Debian, and what the benchmarks need besides.
+TEST_PACKAGES  := gcc libc6-dev
+BENCH_PACKAGES := golang-go golang-google-grpc-dev golang-github-grpc-ecosystem-go-grpc-prometheus-dev \
+                  golang-github-prometheus-client-golang-dev golang-goprotobuf-dev protobuf-compiler nghttp2-client
+
+INSTALLED := node_modules/.package-lock.json
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: build ## Serve the GPUs of this machine, or simulated ones where it has none
+	bin/gpubroker up
+
+$(INSTALLED): package.json package-lock.json
+	npm ci
+	@touch $@
+
+.PHONY: build
+build: $(INSTALLED) ## Build dist/, which bin/gpubroker runs
+	npm run --silent build
+
+.PHONY: test
+test: build ## Run every test with coverage
+	npm test
+
+.PHONY: soak
+soak: build ## Run the tests with their full counts (hours of simulated life; about half an hour here)
+	npm run --silent soak
+
+.PHONY: check
+check: $(INSTALLED) ## Lint, types, contracts, freshness of generated code, known vulnerabilities
+	npm run --silent check
+
+.PHONY: bench
+bench: build ## Measure the budgets against their peers (needs bench-system-deps)
+	npm run --silent bench
+
+.PHONY: generate
+generate: $(INSTALLED) ## Generate src/wire from proto/
+	npm run --silent generate
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code
+	npm run --silent format
+
+.PHONY: system-deps
+system-deps: ## Install what the tests need of Debian (as root)
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES)
+
+.PHONY: bench-system-deps
+bench-system-deps: ## Install what the benchmarks need of Debian (as root)
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends $(BENCH_PACKAGES)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf dist coverage .cache
