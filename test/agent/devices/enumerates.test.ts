@@ -1,0 +1,63 @@
+// A source that is well: every device is found, told of, and kept up to date.
+import { expect, test } from 'vitest';
+import { sleep, until, watch, watchRunning } from './watched-source.ts';
+
+test('every device is told of, first with its record and as ok', async () => {
+  const { told, supervisor, source } = await watchRunning({ profile: 'dgx-h100' });
+  const { devices } = supervisor.views();
+  expect(devices.map(({ record }) => record.index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(new Set(devices.map(({ uuid }) => uuid)).size).toBe(8);
+  for (const { uuid } of devices) {
+    const first = told.find((call) => call.uuid === uuid);
+    expect(first).toMatchObject({ state: 'ok', message: '', record: { uuid, model: 'NVIDIA H100 80GB HBM3' } });
+  }
+  expect(devices[0]).toMatchObject({ source: 'simulated', condition: 'SimulatedReady' });
+  expect(source()).toEqual({
+    name: 'simulated',
+    state: 'running',
+    message: '',
+    devices: 8,
+    restarts: 0,
+    enumerated: true,
+  });
+});
+
+test('readings come at the telemetry interval, and nothing else is told', async () => {
+  const { told, device } = await watchRunning({ telemetryInterval: 500 });
+  const { uuid } = device(2);
+  await until(() => told.filter((call) => call.uuid === uuid && call.sampled).length >= 4);
+  const samples = told.filter((call) => call.uuid === uuid && call.sampled);
+  const gaps = samples.slice(1).map(({ at }, before) => at - (samples[before]?.at ?? 0));
+  const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
+  expect(mean).toBeGreaterThan(400);
+  expect(mean).toBeLessThan(700);
+  expect(told.filter((call) => call.uuid === uuid && !call.sampled)).toHaveLength(1);
+});
+
+test('devices keep their identity when the agent starts again', async () => {
+  const first = await watchRunning();
+  const second = await watchRunning();
+  expect(second.device(3).uuid).toBe(first.device(3).uuid);
+});
+
+test('a source without devices is enumerated as well', async () => {
+  const { source } = await watchRunning({ profile: 'h200x1', faults: { removed: [0] } });
+  expect(source()).toMatchObject({ state: 'running', devices: 0 });
+});
+
+test('a profile that does not exist fails with the names of those that do', async () => {
+  const { source } = watch({ profile: 'dgx-h1000' });
+  await until(() => source().state === 'failed');
+  expect(source().message).toContain('dgx-h100, dgx-a100, h200x1, l40s-x4, mi300x-x8');
+  expect(source().enumerated).toBe(false);
+});
+
+test('sweeps keep to the interval', async () => {
+  const { log, setFaults } = await watchRunning({ faults: {} });
+  // An error is logged once a sweep.
+  setFaults({ '1': { failed: 'a mark in the log' } });
+  await sleep(1_500);
+  const sweeps = log.filter(({ msg }) => msg === 'a driver call failed').length;
+  expect(sweeps).toBeGreaterThan(8);
+  expect(sweeps).toBeLessThan(17);
+});
