@@ -57,9 +57,9 @@ export class MemoryGroup {
   }
 }
 
-// Resident memory with file pages, in MiB, for comparison.
-export function residentMemory(pids: number[]): number {
-  return pids.reduce((sum, pid) => sum + rollup(pid, 'Rss'), 0) / mebibyte;
+// Resident memory of one process with the file pages that it maps, in MiB, for comparison.
+export function residentMemory(pid: number): number {
+  return rollup(pid, 'Rss') / mebibyte;
 }
 
 function makeGroup(name: string): { source: MemorySource; folder: string } | undefined {

@@ -27,23 +27,27 @@ const budgets: Record<Method, { cpu: number; p50: number }> = {
   ListGpus: { cpu: 0.7, p50: 0.8 },
 };
 
-export async function measureCalls(ours: Candidate, peer: Candidate, plan: CallPlan): Promise<Findings> {
-  const servers = [await Server.start(ours, { pinned: true }), await Server.start(peer, { pinned: true })] as const;
-  const measurements = [empty(), empty()] as const;
-  try {
-    for (let round = 0; round <= plan.rounds; round++) {
-      // Round 0 warms up. The order alternates, so that neither server always goes first.
+export function measureCalls(ours: Candidate, peer: Candidate, plan: CallPlan): Promise<Findings> {
+  return Server.withEach([ours, peer], { pinned: true }, async (servers) => {
+    const measurements = [empty(), empty()] as const;
+    for (const server of servers) await warmUp(server, plan);
+    for (let round = 1; round <= plan.rounds; round++) {
+      // The order alternates, so that neither server always goes first.
       for (const index of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-        progress(
-          `P1 ${round === 0 ? 'warm-up' : `round ${round} of ${plan.rounds}`}: ${servers[index].candidate.label}`,
-        );
-        await measureRound(servers[index], plan, round === 0 ? empty() : measurements[index]);
+        progress(`P1 round ${round} of ${plan.rounds}: ${servers[index].candidate.label}`);
+        await measureRound(servers[index], plan, measurements[index]);
       }
     }
     for (const server of servers) await checkMetrics(server, plan);
     return { figures: methods.flatMap((method) => figuresOf(method, ...measurements)), notes: await sizes(servers) };
-  } finally {
-    for (const server of servers) await server.stop();
+  });
+}
+
+// Long enough for a compiler that learns at run time.
+async function warmUp(server: Server, plan: CallPlan): Promise<void> {
+  progress(`P1 warm-up: ${server.candidate.label}`);
+  for (const method of methods) {
+    await drive(server, { method, calls: 2 * plan.callsPerRound, connections: 4, streams: 8 });
   }
 }
 
@@ -66,7 +70,7 @@ async function measureRound(server: Server, plan: CallPlan, into: Measurements):
 // A server whose metrics are off would do less work than the budget is about.
 async function checkMetrics(server: Server, plan: CallPlan): Promise<void> {
   for (const method of methods) {
-    const calls = (plan.rounds + 1) * (plan.callsPerRound + plan.timedCalls);
+    const calls = plan.rounds * (plan.callsPerRound + plan.timedCalls);
     const counted = await server.handledCalls(method);
     if (counted < calls) throw new Error(`${server.candidate.label} counts ${counted} of ${calls} calls of ${method}`);
   }

@@ -47,15 +47,11 @@ export async function measureWatchers(ours: Candidate, peer: Candidate, plan: Wa
   };
 }
 
-async function measureDelivery(
-  ours: Candidate,
-  peer: Candidate,
-  plan: WatchPlan,
-): Promise<[Deliveries[], Deliveries[]]> {
-  const servers = [await Server.start(ours, { pinned: true }), await Server.start(peer, { pinned: true })] as const;
-  const results: [Deliveries[], Deliveries[]] = [[], []];
-  try {
+function measureDelivery(ours: Candidate, peer: Candidate, plan: WatchPlan): Promise<[Deliveries[], Deliveries[]]> {
+  return Server.withEach([ours, peer], { pinned: true }, async (servers) => {
+    const results: [Deliveries[], Deliveries[]] = [[], []];
     for (let round = 0; round <= plan.rounds; round++) {
+      // Round 0 warms up. The order alternates, so that neither server always goes first.
       for (const index of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
         const server = servers[index];
         progress(`P2 ${round === 0 ? 'warm-up' : `round ${round} of ${plan.rounds}`}: ${server.candidate.label}`);
@@ -65,12 +61,9 @@ async function measureDelivery(
       }
     }
     return results;
-  } finally {
-    for (const server of servers) await server.stop();
-  }
+  });
 }
 
-// The growth of the working set's high end under the same flow of events, with and without the stalled watchers.
 async function measureStalled(candidate: Candidate, rounds: number): Promise<{ cost: Sample; source: string }> {
   const costs: number[] = [];
   let source = '';
@@ -78,20 +71,20 @@ async function measureStalled(candidate: Candidate, rounds: number): Promise<{ c
     progress(`P2 stalled watchers, round ${round} of ${rounds}: ${candidate.label}`);
     const group = new MemoryGroup('stalled');
     source = group.source;
-    const server = await Server.start(candidate, { pinned: true, group });
-    try {
-      await memoryUnderFlow(server, group);
-      const before = await memoryUnderFlow(server, group);
-      const stalled = await holdStalledWatchers(server.socket, stalledWatchers);
-      const after = await memoryUnderFlow(server, group);
-      await stalled.stop();
-      costs.push(Math.max(0, after - before) / stalledWatchers);
-    } finally {
-      await server.stop();
-      await group.remove();
-    }
+    const measure = (server: Server) => stalledCost(server, group);
+    costs.push(await Server.with(candidate, { pinned: true, group }, measure).finally(() => group.remove()));
   }
   return { cost: sample(costs), source };
+}
+
+// The growth of the working set's high end under the same flow of events, with and without the stalled watchers.
+async function stalledCost(server: Server, group: MemoryGroup): Promise<number> {
+  await memoryUnderFlow(server, group);
+  const before = await memoryUnderFlow(server, group);
+  const stalled = await holdStalledWatchers(server.socket, stalledWatchers);
+  const after = await memoryUnderFlow(server, group);
+  await stalled.stop();
+  return Math.max(0, after - before) / stalledWatchers;
 }
 
 async function memoryUnderFlow(server: Server, group: MemoryGroup): Promise<number> {

@@ -26,6 +26,7 @@ interface Footprint {
 const watcherCount = 10;
 const settleSeconds = 5;
 const memorySamples = 10;
+const separationInterval = 2;
 
 export async function measureDaemon(ours: Candidate, peer: Candidate, plan: DaemonPlan): Promise<Findings> {
   const footprint = await measureFootprint(ours, plan);
@@ -53,17 +54,18 @@ async function measureFootprint(candidate: Candidate, plan: DaemonPlan): Promise
   const main = new MemoryGroup('main');
   const rest = new MemoryGroup('rest');
   const separating = separate(main, rest);
-  const server = await Server.start(candidate, { group: main }).finally(separating.stop);
   try {
-    const watchers = await holdWatchers(server.socket, watcherCount);
-    await callMany(server, plan.calls);
-    await sleep(settleSeconds * 1_000);
-    const memory = await sampleMemory(server, main, rest);
-    const idle = await measureIdle(server, plan.idleSeconds);
-    await watchers.stop();
-    return { ...memory, idle, notes: [describe(server, main)] };
+    return await Server.with(candidate, { group: main }, async (server) => {
+      const watchers = await holdWatchers(server.socket, watcherCount);
+      await callMany(server, plan.calls);
+      await sleep(settleSeconds * 1_000);
+      const memory = await sampleMemory(server, main, rest);
+      const idle = await measureIdle(server, plan.idleSeconds);
+      await watchers.stop();
+      return { ...memory, idle, notes: [describe(server, main)] };
+    });
   } finally {
-    await server.stop();
+    clearInterval(separating);
     await main.remove();
     await rest.remove();
   }
@@ -71,17 +73,20 @@ async function measureFootprint(candidate: Candidate, plan: DaemonPlan): Promise
 
 // Moves every child out of the main group as soon as it appears, so that the API process is counted alone. What a child
 // allocates before that stays with the API process: the error is against us.
-function separate(main: MemoryGroup, rest: MemoryGroup): { stop: () => void } {
-  const timer = setInterval(() => {
-    for (const pid of main.members().slice(1)) {
+function separate(main: MemoryGroup, rest: MemoryGroup): NodeJS.Timeout {
+  let first: number | undefined;
+  return setInterval(() => {
+    const members = main.members();
+    // The process that was spawned; its children come later and so have higher numbers.
+    first ??= members.length > 0 ? Math.min(...members) : undefined;
+    for (const pid of members.filter((member) => member !== first)) {
       try {
         rest.take(pid);
       } catch {
         // It has ended.
       }
     }
-  }, 1);
-  return { stop: () => clearInterval(timer) };
+  }, separationInterval);
 }
 
 async function callMany(server: Server, calls: number): Promise<void> {
@@ -131,7 +136,6 @@ async function measureStarts(candidate: Candidate, count: number): Promise<{ fir
 }
 
 function describe(server: Server, group: MemoryGroup): string {
-  const pids = server.pids;
-  const resident = pids.map((pid) => residentMemory([pid]).toFixed(0)).join(' + ');
-  return `P3: ${server.candidate.label} has ${pids.length} processes, resident ${resident} MiB; working set from ${group.source}`;
+  const resident = server.pids.map((pid) => `${residentMemory(pid).toFixed(0)} MiB`).join(' + ');
+  return `P3: ${server.candidate.label}: working set from ${group.source}; resident with shared file pages ${resident}`;
 }

@@ -58,6 +58,27 @@ export class Server {
     return server;
   }
 
+  // Starts one of each and stops them all at the end, however it ends.
+  static async withEach<T>(
+    candidates: [Candidate, Candidate],
+    options: StartOptions,
+    use: (servers: [Server, Server]) => Promise<T>,
+  ): Promise<T> {
+    return Server.with(candidates[0], options, (first) =>
+      Server.with(candidates[1], options, (second) => use([first, second])),
+    );
+  }
+
+  // Starts a server and stops it at the end, however it ends.
+  static async with<T>(candidate: Candidate, options: StartOptions, use: (server: Server) => Promise<T>): Promise<T> {
+    const server = await Server.start(candidate, options);
+    try {
+      return await use(server);
+    } finally {
+      await server.stop();
+    }
+  }
+
   get socket(): string {
     return this.place.socket;
   }
