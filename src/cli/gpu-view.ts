@@ -23,11 +23,11 @@ export type DeviceView = Omit<Device, 'processes'> & { readonly processes: reado
 export type ProcessView = Omit<Process, 'kind'> & { readonly kind: 'compute' | 'graphics' | 'unknown' };
 
 /** All GPUs, and the version of the cache at which they were listed. */
-export async function listGpuViews(client: NodeClient): Promise<{ resourceVersion: string; gpus: GpuView[] }> {
+export async function listGpuViews(client: NodeClient): Promise<{ resourceVersion: bigint; gpus: GpuView[] }> {
   const [list, devices] = await Promise.all([client.listGpus(), client.listDevices()]);
   const byName = new Map(devices.map((device) => [device.name, device]));
   return {
-    resourceVersion: list.metadata?.resourceVersion ?? '',
+    resourceVersion: BigInt(list.metadata?.resourceVersion || 0),
     gpus: list.items.map((gpu) => viewGpu(gpu, byName.get(nameOf(gpu)))),
   };
 }

@@ -1,0 +1,96 @@
+// `gpus describe`: everything known of one GPU, in sections; what is not known is not shown.
+import { expect, test } from 'vitest';
+import { viewGpu } from '../../src/cli/gpu-view.ts';
+import { formatDescription } from '../../src/cli/gpus-describe.ts';
+import { command } from './command.ts';
+import { gpu, h100, startNodeServer } from './node-server.ts';
+
+const now = Date.parse('2026-01-02T05:04:05Z');
+
+test('all sections', () => {
+  const device = { ...h100('gpu-a'), parent: 'gpu-p', stale: true, ecc: { enabled: true, pending: true } };
+  const bad = gpu('gpu-a', 'Ready=True', 'Degraded=True:SlowLink');
+  if (bad.status) bad.status.recommendedAction = 'ResetGPU';
+  expect(formatDescription(viewGpu(bad, device), now)).toBe(`Name                gpu-a
+UUID                GPU-A
+Parent              gpu-p
+Health              unhealthy (SlowLink: SlowLink it is)
+Recommended action  ResetGPU
+Stale               yes: not yet reconfirmed since the daemon started
+Version             0
+
+Hardware
+  Model               NVIDIA H100 80GB HBM3
+  Vendor              nvidia
+  Architecture        hopper
+  Compute capability  9.0
+  Memory              80.0 GiB
+  Memory reserved     1.0 GiB
+  Serial              123456
+  Driver              550.1
+  CUDA                12.4
+  Index               0
+  Source              nvml
+
+PCI
+  Address     00000000:3B:00.0
+  Device      0x233010DE
+  Generation  4 of 5
+  Lanes       at most 16
+
+Limits
+  SM clock  1980 MHz
+  Power     700 W
+
+Modes
+  ECC  on
+  MIG  off
+
+Readings
+  Utilisation  37 %
+  Memory used  1.5/80.0 GiB
+  Temperature  45 C
+  Power        312/700 W
+  Taken        2026-01-02T03:04:05.000Z (2h ago)
+
+NVLink
+  LINK  STATE  VERSION  REMOTE
+  0     up     4        00000000:05:00.0
+  1     down   -        -
+
+Processes
+  PID   KIND     MEMORY
+  4711  compute  1.5 GiB
+
+Conditions
+  TYPE      STATUS  SINCE  REASON    MESSAGE
+  Ready     True    2h     -         -
+  Degraded  True    2h     SlowLink  SlowLink it is`);
+});
+
+test('a GPU of which nothing is known but its name', () => {
+  expect(formatDescription(viewGpu(gpu('gpu-a')), now)).toBe(
+    'Name     gpu-a\nUUID     GPU-A\nHealth   unknown (NoReadyCondition)\nVersion  0',
+  );
+});
+
+test('modes that change with the next reset', () => {
+  const device = {
+    ...h100('gpu-a'),
+    ecc: { enabled: true, pending: false },
+    mig: { enabled: true, pending: true, instanceUuids: ['MIG-1', 'MIG-2'] },
+  };
+  const text = formatDescription(viewGpu(gpu('gpu-a', 'Ready=True'), device), now);
+  expect(text).toContain('ECC           on, off after the next reset\n  MIG           on\n  MIG instance  MIG-1\n');
+});
+
+test('over the socket, for people and for programs', async () => {
+  const node = await startNodeServer();
+  node.put(gpu('gpu-a', 'Ready=True'));
+  node.devices.push(h100('gpu-a'));
+  const { stdout } = await command('gpus', 'describe', 'gpu-a', '--socket', node.socket);
+  expect(stdout).toContain('Model               NVIDIA H100 80GB HBM3');
+  const json = await command('gpus', 'describe', 'gpu-a', '--json', '--socket', node.socket);
+  expect(JSON.parse(json.stdout).device.serial).toBe('123456');
+  node.stop();
+});
