@@ -3,7 +3,7 @@
 export const limits = {
   /** GPUs in the cache, MIG instances included. */
   gpus: 1024,
-  /** Providers that own conditions at the same time. */
+  /** Providers that report on one GPU at the same time, and values of a metric's label `provider`. */
   providers: 64,
   /** Conditions that one provider may set on one GPU. */
   conditionsPerProvider: 64,

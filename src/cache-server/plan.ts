@@ -1,6 +1,7 @@
 // What a write makes of a GPU: the rules of versions, ownership and merging, as one pure function.
 import { CacheError } from './errors.ts';
 import { type CachedGpu, notReconfirmed, type OwnedCondition } from './gpu.ts';
+import { limits } from './limits.ts';
 import type { ReportedStatus, Write } from './write.ts';
 
 /** The GPU after a write; its version is the cache's to give. `undefined` where the write deletes it. */
@@ -80,7 +81,15 @@ function planStatus(current: CachedGpu, provider: string, status: ReportedStatus
   const actions =
     status.recommendedAction === '' ? otherActions : { ...otherActions, [provider]: status.recommendedAction };
   const gpu = { ...current, conditions, actions };
+  expectFewProviders(gpu);
   return { change: showsTheSame(current, gpu) ? 'none' : 'MODIFIED', gpu };
+}
+
+function expectFewProviders({ name, conditions, actions }: CachedGpu): void {
+  const providers = new Set(Object.keys(actions));
+  for (const { provider } of conditions) providers.add(provider);
+  if (providers.size <= limits.providers) return;
+  throw new CacheError('exhausted', `${limits.providers} providers report on ${name} already, which is the limit`);
 }
 
 function planExpire(current: CachedGpu, now: number): Planned {

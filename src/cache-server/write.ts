@@ -61,6 +61,10 @@ export const defaultProvider = 'default';
 /** The provider that the node's own agent is; nobody may claim this id on the socket. */
 export const agentProvider = 'gpubroker-agent';
 
+/** What a protobuf Timestamp can say. Go's zero time is the earliest. */
+const earliestMs = Date.parse('0001-01-01T00:00:00Z');
+const latestMs = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** Reads a CreateGpuRequest; throws an `invalid-argument` CacheError. */
 export function readCreate({ gpu }: CreateGpuRequest, provider: string): Write {
   if (!gpu) throw invalidField('gpu', undefined, 'it is required');
@@ -166,10 +170,14 @@ function readCondition(condition: Condition, field: string): ReportedCondition {
   };
   if (!lastTransitionTime) return read;
   const lastTransitionMs = lastTransitionTime.getTime();
-  if (Number.isNaN(lastTransitionMs)) {
-    throw invalidField(`${field}.last_transition_time`, 'out of range', 'a time that a calendar has is');
+  if (!(lastTransitionMs >= earliestMs && lastTransitionMs <= latestMs)) {
+    throw invalidField(`${field}.last_transition_time`, 'out of range', 'a time from the year 1 to the year 9999 is');
   }
-  return { ...read, lastTransitionMs };
+  // The generated code gives a fraction before 1970 negative nanoseconds, which a Timestamp must not have.
+  return {
+    ...read,
+    lastTransitionMs: lastTransitionMs < 0 ? Math.floor(lastTransitionMs / 1000) * 1000 : lastTransitionMs,
+  };
 }
 
 function readConditionStatus(status: string, field: string): ConditionStatus {
