@@ -17,14 +17,10 @@ export class ProbeCensus {
   readonly #options: ProbeCensusOptions;
   readonly #living = new Set<ProbeClient>();
   readonly #dying = new Map<ProbeClient, NodeJS.Timeout>();
+  #closed = false;
 
   constructor(options: ProbeCensusOptions) {
     this.#options = options;
-  }
-
-  /** How many killed processes still exist. */
-  get dying(): number {
-    return this.#dying.size;
   }
 
   /** Whether that many more processes could turn out unkillable and still not be too many. */
@@ -32,8 +28,9 @@ export class ProbeCensus {
     return this.#dying.size + more <= MAX_UNKILLABLE;
   }
 
-  /** Starts a process; undefined when the system has none to give. */
+  /** Starts a process; undefined when the system has none to give, and after the end. */
   start(): ProbeClient | undefined {
+    if (this.#closed) return undefined;
     const { source, log } = this.#options;
     try {
       const probe = new ProbeClient(source, { ...this.#options, onDead: (dead) => this.#buried(dead) });
@@ -55,8 +52,9 @@ export class ProbeCensus {
     probe.kill();
   }
 
-  /** Kills every process. Resolves when all are gone, or soon after when one cannot be killed. */
+  /** Kills every process, and starts no more. Resolves when all are gone, or soon after when one cannot be killed. */
   async killAll(patienceMs: number): Promise<void> {
+    this.#closed = true;
     for (const probe of this.#living) this.kill(probe);
     const end = performance.now() + patienceMs;
     while (this.#dying.size > 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -30,7 +30,7 @@ import { ProbeCensus } from './probe-census.ts';
 import type { ProbeClient, RoundEnd } from './probe-client.ts';
 import {
   type Answer,
-  type Call,
+  type DeviceCall,
   describe,
   isRefusal,
   MAX_MESSAGE_LENGTH,
@@ -104,6 +104,7 @@ class ProbeSupervisor implements Supervisor {
   readonly #driverBackoff: Backoff;
   readonly #crashBackoff: Backoff;
   readonly #source: SourceView;
+  #stopped = false;
   /** The main loop's only wait besides the one for an answer. */
   #pauseTimer: NodeJS.Timeout | undefined;
   #silenceTimer: NodeJS.Timeout | undefined;
@@ -113,6 +114,8 @@ class ProbeSupervisor implements Supervisor {
   #count = 0;
   /** The answers of the sweep in progress that were errors. */
   #refusals: Refusal[] = [];
+  /** What the sweep in progress leaves out: a suspect that is released meanwhile has its turn in the next. */
+  #avoided: ReadonlyMap<number, string> = new Map();
   /** Indices with an error in the sweep in progress, of which no uuid is known. */
   #unidentified = new Map<number, string>();
   /** The call that the last probe died on, and how many in a row did. */
@@ -120,7 +123,7 @@ class ProbeSupervisor implements Supervisor {
 
   constructor(options: SupervisorOptions) {
     const { source, log, clock = () => performance.now(), random = Math.random } = options;
-    const listener = guarded(options.listener, log);
+    const listener = this.#guarded(options.listener, log);
     this.#options = options;
     this.#listener = listener;
     this.#clock = clock;
@@ -142,6 +145,7 @@ class ProbeSupervisor implements Supervisor {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearTimeout(this.#pauseTimer);
     clearTimeout(this.#silenceTimer);
     this.#suspects.stop();
@@ -192,12 +196,13 @@ class ProbeSupervisor implements Supervisor {
     this.#sweepStarted = this.#clock();
     this.#refusals = [];
     this.#unidentified.clear();
+    this.#avoided = this.#suspects.messages();
     this.#inventory.beginSweep();
     const expected = this.#count;
     const rounds = [
       () => this.#regularRound(expected),
       () => this.#checks(expected, this.#count),
-      () => this.#inventory.unread().map((index): Call => ({ call: 'read', index })),
+      () => this.#calls('read', this.#inventory.unread()),
     ];
     for (const round of rounds) {
       const end = await this.#ask(probe, round());
@@ -210,19 +215,21 @@ class ProbeSupervisor implements Supervisor {
   /** Everything that can be asked before the answer to `count` is known: one message on an ordinary day. */
   #regularRound(expected: number): Round {
     const due = this.#clock() - this.#options.telemetryInterval + this.#options.interval / 2;
-    const samples = this.#inventory.unsampled(due).map((index): Call => ({ call: 'sample', index }));
+    const samples = this.#calls('sample', this.#inventory.unsampled(due));
     return [{ call: 'count' }, ...this.#checks(0, expected), ...samples, { call: 'events' }];
   }
 
   #checks(from: number, to: number): Round {
-    const calls: Round = [];
-    for (let index = from; index < to; index += 1) {
-      if (!this.#suspects.has(index)) calls.push({ call: 'check', index });
-    }
-    return calls;
+    const indices = Array.from({ length: Math.max(0, to - from) }, (_, offset) => from + offset);
+    return this.#calls('check', indices);
   }
 
-  async #ask(probe: ProbeClient, round: Round): Promise<RoundEnd> {
+  #calls(call: DeviceCall['call'], indices: number[]): Round {
+    return indices.filter((index) => !this.#avoided.has(index)).map((index) => ({ call, index }));
+  }
+
+  #ask(probe: ProbeClient, round: Round): Promise<RoundEnd> {
+    if (this.#stopped) return forEver();
     return probe.run(round, (answer) => this.#take(answer));
   }
 
@@ -280,9 +287,8 @@ class ProbeSupervisor implements Supervisor {
   #endSweep(): void {
     const countRefusal = this.#countRefusal();
     if (countRefusal) this.#inventory.setAll('failed', countRefusal.message);
-    let complete = !this.#refusals.some(({ call }) => call === 'check');
-    for (const { index, message } of this.#suspects.values()) {
-      complete = false;
+    const complete = this.#avoided.size === 0 && !this.#refusals.some(({ call }) => call === 'check');
+    for (const [index, message] of this.#avoided) {
       if (!this.#inventory.suspected(index, message)) this.#unidentified.set(index, message);
     }
     if (!countRefusal) this.#inventory.endSweep(complete);
@@ -379,24 +385,30 @@ class ProbeSupervisor implements Supervisor {
   }
 
   #pause(ms: number): Promise<void> {
+    if (this.#stopped) return forEver();
     return new Promise((resolve) => {
       this.#pauseTimer = setTimeout(resolve, Math.max(0, ms)).unref();
     });
   }
+
+  /** A listener may stop us, and one that throws must not end the sweep. */
+  #guarded(listener: DeviceListener, log: Log): DeviceListener {
+    const guard = (call: () => void) => {
+      try {
+        if (!this.#stopped) call();
+      } catch (error) {
+        log.error({ err: error }, 'a listener of device changes failed');
+      }
+    };
+    return {
+      deviceChanged: (device) => guard(() => listener.deviceChanged(device)),
+      deviceRemoved: (uuid) => guard(() => listener.deviceRemoved(uuid)),
+      sourceChanged: (source) => guard(() => listener.sourceChanged(source)),
+    };
+  }
 }
 
-/** A listener that throws must not stop the sweep. */
-function guarded(listener: DeviceListener, log: Log): DeviceListener {
-  const guard = (call: () => void) => {
-    try {
-      call();
-    } catch (error) {
-      log.error({ err: error }, 'a listener of device changes failed');
-    }
-  };
-  return {
-    deviceChanged: (device) => guard(() => listener.deviceChanged(device)),
-    deviceRemoved: (uuid) => guard(() => listener.deviceRemoved(uuid)),
-    sourceChanged: (source) => guard(() => listener.sourceChanged(source)),
-  };
+/** Where the main loop ends: nobody waits for it, and it is forgotten with the supervisor. */
+function forEver(): Promise<never> {
+  return new Promise(() => {});
 }

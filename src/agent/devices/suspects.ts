@@ -42,12 +42,9 @@ export class Suspects {
     this.#options = options;
   }
 
-  has(index: number): boolean {
-    return this.#suspects.has(index);
-  }
-
-  values(): Iterable<{ readonly index: number; readonly message: string }> {
-    return this.#suspects.values();
+  /** What each suspect did, by index; a copy. */
+  messages(): ReadonlyMap<number, string> {
+    return new Map([...this.#suspects.values()].map(({ index, message }) => [index, message]));
   }
 
   /** Isolates a device; `probe` is the process that hung or died on it. */
