@@ -14,6 +14,12 @@ export const daemonUnreachable = defineError(
     'Start one with `gpubroker up`, or `gpubroker agent` as a service; if one runs elsewhere, name it with --socket or --address.',
 );
 
+export const daemonLost = defineError(
+  'GPUB_DAEMON_LOST',
+  (address: string) => `the connection to the daemon on ${address} was lost`,
+  () => 'The daemon may have been stopped or restarted; `gpubroker status` shows whether it is back.',
+);
+
 export const daemonDenied = defineError(
   'GPUB_DAEMON_DENIED',
   (address: string) => `permission denied on ${address}`,

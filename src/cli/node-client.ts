@@ -21,7 +21,15 @@ import {
   GpuServiceClient,
   type WatchGpusResponse,
 } from '../wire/nvidia/device/v1alpha1/gpu.ts';
-import { callFailed, daemonDenied, daemonSilent, daemonUnreachable, gpuNotFound, wrongUsage } from './errors.ts';
+import {
+  callFailed,
+  daemonDenied,
+  daemonLost,
+  daemonSilent,
+  daemonUnreachable,
+  gpuNotFound,
+  wrongUsage,
+} from './errors.ts';
 import { describeNode, type NodeAddress } from './node-address.ts';
 
 /** A generated unary method, bound to its client. */
@@ -105,10 +113,13 @@ export class NodeClient {
     const where = describeNode(this.#node);
     if (code === status.NOT_FOUND) return gpuNotFound(name);
     if (code === status.DEADLINE_EXCEEDED) return daemonSilent(where, formatDuration(this.#timeout));
+    // A daemon that stops cancels its calls.
+    if (code === status.CANCELLED) return daemonLost(where);
     if (code === status.UNAVAILABLE) {
       // grpc-js tells a connection that failed from a daemon that answers "unavailable" only in this text.
       const reason = /\b(?:EACCES|EPERM|ENO[A-Z]+|ECONN[A-Z]+|E[A-Z]+UNREACH)\b/.exec(details)?.[0];
       if (reason === 'EACCES' || reason === 'EPERM') return daemonDenied(where);
+      if (/connection dropped/i.test(details)) return daemonLost(where);
       if (reason !== undefined || /connect/i.test(details)) return daemonUnreachable(where, reason ?? details);
     }
     return callFailed(status[code] ?? String(code), details);

@@ -15,11 +15,13 @@ import { nearest } from './suggestion.ts';
 /** Reads the file; every problem goes into `errors`, and its key is left out. Keys in kebab-case or camelCase. */
 export function readOptionFile(table: OptionTable, file: string, errors: CodedError[]): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
+  // A file cannot name another file.
+  const names = Object.keys(table).filter((name) => name !== 'config');
   for (const [key, node] of readMapping(file, errors)) {
     const name = kebabCase(key);
-    const option = name === 'config' ? undefined : table[name];
+    const option = names.includes(name) ? table[name] : undefined;
     if (!option) {
-      errors.push(optionUnknown(key, `file ${file}`, nearest(name, Object.keys(table))));
+      errors.push(optionUnknown(key, `file ${file}`, nearest(name, names)));
     } else if (texts.has(name)) {
       errors.push(optionRepeated(name, `file ${file}`));
     } else {

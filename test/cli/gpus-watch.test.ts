@@ -65,7 +65,7 @@ test('after a disconnect it goes on from the last version, and shows nothing twi
   node.put(gpu('gpu-b', 'Ready=True'));
   await next();
   await node.restart();
-  expect(await remark()).toMatch(/trying again in 250ms$/);
+  expect(await remark()).toMatch(/was lost; trying again in 250ms$/);
   await watched(2);
   expect(node.watchedFrom).toEqual(['1', '2']);
   node.put(gpu('gpu-c', 'Ready=True'));

@@ -1,20 +1,11 @@
 // The life of a daemon, with the process and its signals played by the test.
-import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { addressInUse } from '../../src/daemon/errors.ts';
 import { type LifecycleOptions, runLifecycle, type Step } from '../../src/daemon/lifecycle.ts';
 import { Readiness } from '../../src/daemon/readiness.ts';
-
-/** A process that notes its exit instead of ending. */
-class FakeProcess extends EventEmitter {
-  readonly exits: number[] = [];
-
-  exit(code: number): void {
-    this.exits.push(code);
-  }
-}
+import { FakeProcess } from './fake-process.ts';
 
 function life(steps: readonly Step[], options: Partial<LifecycleOptions> = {}) {
   const host = new FakeProcess();

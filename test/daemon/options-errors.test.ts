@@ -124,7 +124,7 @@ describe('the file', () => {
     ['health-port:\n  nested: 1', 'health-port: "'],
     ['health-port: 1\nhealthPort: 2', 'health-port: given more than once by file FILE'],
     ['health-port: 1\nhealth-port: 2', 'config: cannot read FILE: Map keys must be unique'],
-    ['config: other.yaml', 'config: no such option'],
+    ['config: other.yaml', 'config: no such option (from file FILE)'],
     ['- health-port', 'config: cannot read FILE: its top level is not a mapping'],
     ['just words', 'config: cannot read FILE: its top level is not a mapping'],
     ['a: [', 'config: cannot read FILE:'],

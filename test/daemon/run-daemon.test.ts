@@ -1,0 +1,55 @@
+// What a daemon's own steps are given, and what its defaults may be.
+import { afterEach, expect, test, vi } from 'vitest';
+import { type Daemon, type DaemonContext, runDaemon } from '../../src/daemon/daemon.ts';
+import { type CacheServerOptions, cacheServerOptions } from '../../src/daemon/node-options.ts';
+import { withDefaults } from '../../src/daemon/option-kinds.ts';
+import { FakeProcess } from './fake-process.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const quiet = ['--health-port', '0', '--metrics-port', '0', '--shutdown-delay', '0s', '--log-level', 'fatal'];
+
+function daemon(changes: Partial<Daemon<CacheServerOptions>> = {}): Daemon<CacheServerOptions> {
+  return { name: 'test', summary: 'Tests.', examples: [], options: cacheServerOptions, steps: () => [], ...changes };
+}
+
+test('steps share options, log, readiness, metrics and the start time', async () => {
+  const host = new FakeProcess();
+  let context: DaemonContext<CacheServerOptions> | undefined;
+  const stopAtOnce = { name: 'stop', start: () => void host.emit('SIGTERM') };
+  const steps = (given: DaemonContext<CacheServerOptions>) => {
+    context = given;
+    return [stopAtOnce];
+  };
+  expect(await runDaemon(daemon({ steps }), [...quiet, '--node-name', 'node-1'], host)).toBe(0);
+  expect(context?.options).toMatchObject({ nodeName: 'node-1', shutdownDelay: 0 });
+  expect(context?.logLevel.level()).toBe('fatal');
+  expect(context?.readiness.reasons()).toContain('shutdown: stopping after SIGTERM');
+  expect(await context?.registry.metrics()).toContain('nodejs_eventloop_lag_seconds');
+  expect(Date.now() - (context?.startTime.getTime() ?? 0)).toBeLessThan(10_000);
+});
+
+test('wrong options are explained, and nothing starts', async () => {
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const host = new FakeProcess();
+  expect(await runDaemon(daemon(), ['--log-level', 'loud'], host)).toBe(2);
+  expect(host.exits).toEqual([2]);
+  expect(stderr).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/^gpubroker test: log-level: "loud" .*\n$/));
+});
+
+test('--help is shown, and nothing starts', async () => {
+  const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const host = new FakeProcess();
+  expect(await runDaemon(daemon(), ['--help'], host)).toBe(0);
+  expect(host.exits).toEqual([]);
+  expect(stdout).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('Usage: gpubroker test [options]'));
+});
+
+test('a table may be given other defaults, each as on the command line', () => {
+  const table = withDefaults(cacheServerOptions.table, { 'shutdown-delay': '0s', 'grpc-address': '' });
+  expect(table['shutdown-delay']?.fallback()).toBe(0);
+  expect(table['grpc-address']?.fallbackText).toBe('none');
+  expect(() => withDefaults(cacheServerOptions.table, { 'shutdown-delay': '5' })).toThrow('5 is no default');
+});
