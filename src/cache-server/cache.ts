@@ -12,7 +12,7 @@ export interface Entry {
   readonly gpu: CachedGpu;
   /** The `Gpu` message. */
   readonly bytes: Uint8Array;
-  /** The response of GetGpu, UpdateGpu and UpdateGpuStatus. */
+  /** The frame that answers GetGpu, UpdateGpu and UpdateGpuStatus. */
   readonly response: Buffer;
 }
 
@@ -197,7 +197,7 @@ export interface CacheView {
   entries(): Iterable<Entry>;
   size(): number;
   version(): number;
-  /** The response of ListGpus. */
+  /** The frame that answers ListGpus. */
   list(): Buffer;
   /** An ADDED event for every GPU. */
   snapshot(): readonly Buffer[];

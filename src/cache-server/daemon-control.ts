@@ -5,7 +5,7 @@ import {
   type SetLogLevelRequest,
   SetLogLevelResponse,
 } from '../wire/gpubroker/device/v1/daemon.ts';
-import { toBuffer } from './encoding.ts';
+import { toFrame } from './encoding.ts';
 import { invalidField } from './errors.ts';
 import { encoded, expectWritable, type RpcContext, unary } from './rpc.ts';
 
@@ -25,7 +25,7 @@ export interface Controlled {
 export function createDaemonControl(daemon: Controlled, context: RpcContext) {
   return {
     getStatus: unary(context, daemonControlName, 'GetStatus', (_request, _call, answer) =>
-      answer(toBuffer(GetStatusResponse.encode(daemon.status()))),
+      answer(toFrame(GetStatusResponse.encode(daemon.status()))),
     ),
     setLogLevel: unary<SetLogLevelRequest>(context, daemonControlName, 'SetLogLevel', ({ level }, _call, answer) => {
       expectWritable(context);
@@ -34,7 +34,7 @@ export function createDaemonControl(daemon: Controlled, context: RpcContext) {
       }
       const previous = daemon.logLevel;
       daemon.logLevel = level;
-      answer(toBuffer(SetLogLevelResponse.encode({ previous })));
+      answer(toFrame(SetLogLevelResponse.encode({ previous })));
     }),
   };
 }

@@ -10,7 +10,7 @@ import {
   WatchDevicesResponse,
 } from '../wire/gpubroker/device/v1/device_details.ts';
 import type { Cache, CacheObserver, CacheView, Change, Entry, Written } from './cache.ts';
-import { toBuffer } from './encoding.ts';
+import { toFrame } from './encoding.ts';
 import { CacheError } from './errors.ts';
 import { isStale } from './gpu.ts';
 import { encoded, type RpcContext, serverStream, unary } from './rpc.ts';
@@ -86,13 +86,13 @@ export class DeviceBook implements CacheObserver {
 export function createDeviceDetails(cache: Cache, book: DeviceBook, context: RpcContext) {
   return {
     listDevices: unary(context, deviceDetailsName, 'ListDevices', (_request, _call, answer) => {
-      cache.read((view) => answer(toBuffer(ListDevicesResponse.encode({ devices: book.devices(view) }))));
+      cache.read((view) => answer(toFrame(ListDevicesResponse.encode({ devices: book.devices(view) }))));
     }),
     getDevice: unary<GetDeviceRequest>(context, deviceDetailsName, 'GetDevice', ({ name }, _call, answer, refuse) => {
       readName(name, 'name');
       cache.read((view) => {
         const entry = view.get(name);
-        if (entry) answer(toBuffer(GetDeviceResponse.encode({ device: book.device(entry) })));
+        if (entry) answer(toFrame(GetDeviceResponse.encode({ device: book.device(entry) })));
         else refuse(new CacheError('not-found', `no GPU is named ${JSON.stringify(name)}`));
       });
     }),
@@ -111,7 +111,7 @@ export function createDeviceDetails(cache: Cache, book: DeviceBook, context: Rpc
 }
 
 function encodeEvent(type: EventType, device: Device): Buffer {
-  return toBuffer(WatchDevicesResponse.encode({ type, device }));
+  return toFrame(WatchDevicesResponse.encode({ type, device }));
 }
 
 function keyOf(name: string): string {

@@ -10,7 +10,8 @@ import { fileDescriptors } from '../wire/descriptors.ts';
 import type { Cache } from './cache.ts';
 import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
 import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from './device-details.ts';
-import { createGpuService, gpuServiceDefinition } from './gpu-service.ts';
+import { addFastReads } from './fast-reads.ts';
+import { createFastReads, createGpuService, gpuServiceDefinition } from './gpu-service.ts';
 import type { GpuWatches } from './gpu-watches.ts';
 import { limits } from './limits.ts';
 import type { RpcContext } from './rpc.ts';
@@ -44,6 +45,7 @@ export function createGrpcServer({ cache, watches, book, controlled, health }: S
   server.addService(daemonControlDefinition, createDaemonControl(controlled, context));
   health.addToServer(server);
   new ReflectionService(reflected).addToServer(server);
+  addFastReads(server, createFastReads(cache, context));
   return server;
 }
 

@@ -1,5 +1,4 @@
 // The metrics of the cache server, under the names that users of NVIDIA's device API server know.
-import { status } from '@grpc/grpc-js';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { gpuHealth, type PolarityOverrides } from '../daemon/health.ts';
 import { version } from '../daemon/version.ts';
@@ -7,71 +6,6 @@ import type { Cache, CacheObserver } from './cache.ts';
 import { limits } from './limits.ts';
 
 const prefix = 'device_api_server_';
-
-/** Counts the calls of every method. */
-export interface RpcMetrics {
-  method(type: 'unary' | 'server_stream', service: string, method: string): MethodMetrics;
-}
-
-/** Counts the calls of one method. */
-export interface MethodMetrics {
-  /** A call began; the returned time goes to {@link MethodMetrics.handled}. */
-  started(): number;
-  /** A call ended. */
-  handled(start: number, code: status): void;
-}
-
-/** What the calls of a gRPC server cost, as Go's Prometheus interceptor counts it. */
-export function createRpcMetrics(registry: Registry): RpcMetrics {
-  const registers = [registry];
-  const labelNames = ['grpc_type', 'grpc_service', 'grpc_method'] as const;
-  const started = new Counter({
-    name: 'grpc_server_started_total',
-    help: 'Calls that began.',
-    labelNames,
-    registers,
-  });
-  const handled = new Counter({
-    name: 'grpc_server_handled_total',
-    help: 'Calls that ended, by code.',
-    labelNames: [...labelNames, 'grpc_code'],
-    registers,
-  });
-  const seconds = new Histogram({
-    name: 'grpc_server_handling_seconds',
-    help: 'How long calls took, in seconds; of streams, how long they lasted.',
-    labelNames,
-    buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
-    registers,
-  });
-  return {
-    method(grpc_type, grpc_service, grpc_method) {
-      const labels = { grpc_type, grpc_service, grpc_method };
-      started.inc(labels, 0);
-      return {
-        started() {
-          started.inc(labels);
-          return performance.now();
-        },
-        handled(start, code) {
-          handled.inc({ ...labels, grpc_code: codeNames[code] ?? 'Unknown' });
-          seconds.observe(labels, (performance.now() - start) / 1000);
-        },
-      };
-    },
-  };
-}
-
-/** Codes as Go spells them: `NotFound`, not `NOT_FOUND`. */
-const codeNames: Record<number, string> = Object.fromEntries(
-  Object.entries(status)
-    .filter((pair): pair is [string, status] => typeof pair[1] === 'number')
-    .map(([name, code]) => [code, name === 'OK' ? 'OK' : name.toLowerCase().replace(/(?:^|_)(\w)/g, capital)]),
-);
-
-function capital(_match: string, letter: string): string {
-  return letter.toUpperCase();
-}
 
 /** What watching costs. */
 export interface WatchMetrics {

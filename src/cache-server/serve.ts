@@ -12,8 +12,9 @@ import { DeviceBook, deviceDetailsName } from './device-details.ts';
 import { gpuServiceName } from './gpu-service.ts';
 import { GpuWatches } from './gpu-watches.ts';
 import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Served } from './grpc-server.ts';
-import { countHealth, createRpcMetrics, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
+import { countHealth, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
 import { expectReconfirmation } from './reconfirmation.ts';
+import { RpcMetrics } from './rpc-metrics.ts';
 import { StateFile } from './state/state-file.ts';
 
 /** The parts of a running cache server that the agent writes to. */
@@ -79,7 +80,7 @@ export function cacheServerSteps(
   const serveStep: Step = {
     name: 'device API',
     async start() {
-      const metrics = createRpcMetrics(registry);
+      const metrics = new RpcMetrics(registry);
       const socket = createGrpcServer(served, { metrics, log, writable: true });
       endpoints.push(await listenOnSocket(socket, options.unixSocket, options.socketMode, options.socketGroup));
       log.info({ socket: options.unixSocket }, 'serving the device API');

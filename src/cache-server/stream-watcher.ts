@@ -6,8 +6,9 @@ import { Metadata, type ServerWritableStream, type StatusObject, status } from '
 const resetAfterMs = 5_000;
 
 /**
- * What lies under a grpc-js stream. grpc-js has no public way to end a stream whose reader has stopped: an error
- * emitted on it waits behind the buffered messages for ever, and so would their memory.
+ * What lies under a grpc-js stream. Events are written to it as the frames that they are: grpc-js would copy each for
+ * every watcher, and has no public way to end a stream whose reader has stopped (an error emitted on it waits behind
+ * the buffered messages for ever, and so would their memory).
  */
 interface Transport {
   sendStatus(status: Partial<StatusObject>): void;
@@ -25,6 +26,7 @@ interface Transport {
  */
 export class StreamWatcher {
   readonly #call: ServerWritableStream<unknown, Buffer>;
+  readonly #transport: Transport;
   readonly #queueSize: number;
   readonly #onClose: (dropped: number) => void;
   /** Shared with other watchers, so it is walked and never changed. */
@@ -36,9 +38,10 @@ export class StreamWatcher {
   /** @param onClose called once, however the stream ends, with the number of events that a cut kept from it */
   constructor(call: ServerWritableStream<unknown, Buffer>, queueSize: number, onClose: (dropped: number) => void) {
     this.#call = call;
+    this.#transport = (call as unknown as { call: Transport }).call;
     this.#queueSize = queueSize;
     this.#onClose = onClose;
-    call.on('drain', () => this.#drain());
+    this.#transport.stream.on('drain', () => this.#drain());
     // 'cancelled' comes at the end of every call, however it ended.
     call.on('cancelled', () => this.#close());
   }
@@ -53,7 +56,7 @@ export class StreamWatcher {
 
   offer(event: Buffer): void {
     if (this.#state === 'open') {
-      if (!this.#call.write(event)) this.#state = 'waiting';
+      if (!this.#write(event)) this.#state = 'waiting';
     } else if (this.#state === 'waiting') {
       this.#queue.push(event);
       if (this.#queue.length > this.#queueSize) this.#cut();
@@ -71,7 +74,7 @@ export class StreamWatcher {
     while (this.#state === 'open') {
       const next = this.#next();
       if (next === undefined) return;
-      if (!this.#call.write(next)) this.#state = 'waiting';
+      if (!this.#write(next)) this.#state = 'waiting';
     }
   }
 
@@ -86,15 +89,20 @@ export class StreamWatcher {
   #cut(): void {
     const dropped = this.#queue.length + this.#first.length - this.#firstAt;
     if (!this.#close(dropped)) return;
-    const transport = (this.#call as unknown as { call: Transport }).call;
-    transport.sendStatus({
+    const { stream } = this.#transport;
+    this.#transport.sendStatus({
       code: status.RESOURCE_EXHAUSTED,
       details: `the watcher reads too slowly: more than ${this.#queueSize} events waited; list again, then watch`,
     });
-    this.#call.destroy();
     setTimeout(() => {
-      if (!transport.stream.closed) transport.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      if (!stream.closed) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     }, resetAfterMs).unref();
+  }
+
+  #write(frame: Buffer): boolean {
+    const { stream } = this.#transport;
+    // A stream that is going down tells so by 'cancelled' a little later.
+    return stream.writable && stream.write(frame);
   }
 
   /** False when the stream was closed before. */

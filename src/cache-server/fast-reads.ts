@@ -1,0 +1,110 @@
+// The short way of the two hot reads, GetGpu and ListGpus: from the HTTP/2 stream to the encoded answer and back.
+//
+// grpc-js builds some twenty objects, promises and closures for every call, which is half of what a read costs here
+// (bench/device-api measures it). A plain unary read needs none of that. Whatever is not plain (a compressed request,
+// another content type, another method) goes on to grpc-js, which serves the same two methods as well.
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { type Server, status } from '@grpc/grpc-js';
+import { frameHeaderLength } from './encoding.ts';
+import { limits } from './limits.ts';
+
+/** One read: it answers with a frame or a refusal, in this turn or later, once. */
+export interface FastRead {
+  readonly path: string;
+  /** `message` is the request without its frame; `headers` are those of the call. */
+  handle(
+    message: Buffer,
+    headers: IncomingHttpHeaders,
+    answer: (frame: Buffer) => void,
+    refuse: (code: status, details: string) => void,
+  ): void;
+}
+
+type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+const contentType = 'application/grpc+proto';
+const okHeaders: OutgoingHttpHeaders = { ':status': 200, 'content-type': contentType };
+const okTrailers: OutgoingHttpHeaders = { 'grpc-status': '0' };
+const respondOptions = { waitForTrailers: true };
+
+/**
+ * Puts the reads before grpc-js; to be called before the server listens. Should a later grpc-js be built in another
+ * way, nothing is changed and it serves these reads itself.
+ */
+export function addFastReads(server: Server, reads: readonly FastRead[]): void {
+  const internals = server as unknown as { _streamHandler?: StreamHandler };
+  const others = internals._streamHandler;
+  if (typeof others !== 'function') return;
+  const byPath = new Map(reads.map((read) => [read.path, read]));
+  internals._streamHandler = (interceptors, stream, headers) => {
+    const read = byPath.get(headers[':path'] ?? '');
+    if (read && isPlain(headers)) receive(stream, headers, read);
+    else others.call(server, interceptors, stream, headers);
+  };
+}
+
+function isPlain(headers: IncomingHttpHeaders): boolean {
+  const type = headers['content-type'];
+  if (type !== 'application/grpc' && type !== contentType) return false;
+  const encoding = headers['grpc-encoding'];
+  return encoding === undefined || encoding === 'identity';
+}
+
+/** Collects the one message of a call. */
+function receive(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, read: FastRead): void {
+  let request: Buffer = Buffer.alloc(0);
+  // Its 'close' follows; there is nobody left to answer.
+  stream.on('error', () => undefined);
+  stream.on('data', (chunk: Buffer) => {
+    request = request.length === 0 ? chunk : Buffer.concat([request, chunk]);
+    if (request.length > limits.requestBytes + frameHeaderLength) {
+      refuse(stream, status.RESOURCE_EXHAUSTED, `a request may have ${limits.requestBytes} bytes`);
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+  });
+  stream.on('end', () => {
+    const problem = frameProblem(request);
+    if (problem) {
+      refuse(stream, ...problem);
+      return;
+    }
+    read.handle(
+      request.subarray(frameHeaderLength),
+      headers,
+      (frame) => answer(stream, frame),
+      (code, details) => refuse(stream, code, details),
+    );
+  });
+}
+
+function frameProblem(request: Buffer): [status, string] | undefined {
+  if (request.length === 0) return [status.UNIMPLEMENTED, 'a unary call has one message, this one has none'];
+  if (request.length < frameHeaderLength) return [status.INVALID_ARGUMENT, 'the message is cut short'];
+  if (request[0] !== 0) return [status.UNIMPLEMENTED, 'compressed without a grpc-encoding'];
+  const length = request.readUInt32BE(1);
+  if (length > limits.requestBytes) {
+    return [status.RESOURCE_EXHAUSTED, `a request may have ${limits.requestBytes} bytes, this one has ${length}`];
+  }
+  const rest = request.length - frameHeaderLength - length;
+  if (rest < 0) return [status.INVALID_ARGUMENT, 'the message is cut short'];
+  if (rest > 0) return [status.UNIMPLEMENTED, 'a unary call has one message, this one has more'];
+  return undefined;
+}
+
+function answer(stream: ServerHttp2Stream, frame: Buffer): void {
+  if (stream.destroyed || stream.closed) return;
+  stream.respond(okHeaders, respondOptions);
+  stream.on('wantTrailers', sendOkTrailers);
+  stream.end(frame);
+}
+
+function sendOkTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers(okTrailers);
+}
+
+function refuse(stream: ServerHttp2Stream, code: status, details: string): void {
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
+  // Percent-encoded, as gRPC's protocol wants it: all but visible ASCII.
+  const message = encodeURIComponent(details).replaceAll('%20', ' ');
+  stream.respond({ ...okHeaders, 'grpc-status': String(code), 'grpc-message': message }, { endStream: true });
+}
