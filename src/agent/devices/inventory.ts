@@ -158,10 +158,10 @@ export class Inventory {
     this.#tell(device);
   }
 
-  /** Takes the readings of the device at this index. */
+  /** Takes the readings of the device at this index; those of a device that is not well are not believed. */
   sampled(index: number, readings: DeviceReadings): void {
     const device = this.#deviceAt(index);
-    if (!device) return;
+    if (device?.view.state !== 'ok') return;
     device.sampledAt = this.#options.clock();
     device.view.readings = readings;
     this.#tell(device);

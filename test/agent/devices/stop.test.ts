@@ -23,6 +23,19 @@ test('stop does not wait for a probe that hangs', async () => {
   expect(probesOf()).toEqual([]);
 });
 
+test('a listener may stop the supervisor that calls it', async () => {
+  const { supervisor } = watch({
+    listener: {
+      deviceChanged: () => void supervisor.stop(),
+      deviceRemoved() {},
+      sourceChanged: () => void supervisor.stop(),
+    },
+  });
+  await until(() => supervisor.views().devices.length > 0);
+  await sleep(1_000);
+  expect(probesOf()).toEqual([]);
+});
+
 test('stop right after start leaves nothing behind', async () => {
   const { supervisor } = watch();
   await supervisor.stop();
