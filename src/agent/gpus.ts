@@ -41,7 +41,8 @@ export class Gpus {
   show(view: DeviceView): void {
     const name = view.uuid.toLowerCase();
     const before = this.#views.get(name);
-    this.#views.set(name, view);
+    // A copy: the supervisor changes its views in place.
+    this.#views.set(name, { ...view });
     this.#unseen.delete(name);
     this.#book.set(view.uuid, toDevice(view));
     if (before?.state !== view.state || before.message !== view.message) this.#write(name);
