@@ -30,6 +30,6 @@ export function invalidField(field: string, value: unknown, allowed: string): Ca
   const shown = JSON.stringify(typeof value === 'bigint' ? value.toString() : value) ?? 'missing';
   return new CacheError(
     'invalid-argument',
-    `${field}: ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown} is not allowed; ${allowed}`,
+    `${field}: ${shown.length > 80 ? `${shown.slice(0, 79).toWellFormed()}…` : shown} is not allowed; ${allowed}`,
   );
 }

@@ -52,17 +52,20 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
 
 /** Collects the one message of a call. */
 function receive(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, read: FastRead): void {
-  let request: Buffer = Buffer.alloc(0);
+  const chunks: Buffer[] = [];
+  let size = 0;
   // Its 'close' follows; there is nobody left to answer.
   stream.on('error', () => undefined);
   stream.on('data', (chunk: Buffer) => {
-    request = request.length === 0 ? chunk : Buffer.concat([request, chunk]);
-    if (request.length > limits.requestBytes + frameHeaderLength) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > limits.requestBytes + frameHeaderLength) {
       refuse(stream, status.RESOURCE_EXHAUSTED, `a request may have ${limits.requestBytes} bytes`);
       stream.close(constants.NGHTTP2_NO_ERROR);
     }
   });
   stream.on('end', () => {
+    const request = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     const problem = frameProblem(request);
     if (problem) {
       refuse(stream, ...problem);
@@ -104,7 +107,7 @@ function sendOkTrailers(this: ServerHttp2Stream): void {
 
 function refuse(stream: ServerHttp2Stream, code: status, details: string): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
-  // Percent-encoded, as gRPC's protocol wants it: all but visible ASCII.
-  const message = encodeURIComponent(details).replaceAll('%20', ' ');
+  // Percent-encoded, as gRPC's protocol wants it: all but visible ASCII, and the percent sign.
+  const message = details.toWellFormed().replace(/[^ -~]|%/gu, encodeURIComponent);
   stream.respond({ ...okHeaders, 'grpc-status': String(code), 'grpc-message': message }, { endStream: true });
 }

@@ -245,6 +245,24 @@ describe('a wrong request', () => {
   });
 });
 
+test('a wrong value is never cut in the middle of a character', async () => {
+  for (let length = 70; length < 90; length += 1) {
+    const wrong = `${'x'.repeat(length)}${'\u{1F525}'.repeat(10)}`;
+    for (const [method, request] of [
+      ['GetGpu', { name: wrong }],
+      ['DeleteGpu', { name: wrong }],
+      ['GetDevice', { name: wrong }],
+    ] as const) {
+      expect(await server.client.call(method, request)).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        details: expect.stringContaining('xxx'),
+      });
+    }
+  }
+  const { details } = (await server.client.call('GetGpu', { name: 'a; b: 100 % \u{1F525}' })) as { details: string };
+  expect(details).toContain('name: "a; b: 100 % \u{1F525}" is not allowed');
+});
+
 describe('a time at the edge', () => {
   test.each([
     [-62_135_596_800, 0, { seconds: '-62135596800', nanos: 0 }],
