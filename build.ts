@@ -4,8 +4,8 @@ import { build } from 'esbuild';
 
 const manifest: { version: string } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-// Packages that load files which lie next to them; they stay in node_modules.
-const external = ['koffi', 'grpc-health-check', '@grpc/reflection'];
+// Loads a binary that lies next to it, so it stays in node_modules.
+const external = ['koffi'];
 
 // Packages in CommonJS that were bundled still call `require` for Node's own modules.
 const banner = `import { createRequire as gpubrokerCreateRequire } from 'node:module';

@@ -2,18 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { PackageDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
-import type { HealthImplementation } from 'grpc-health-check';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
-import { fileDescriptors } from '../wire/descriptors.ts';
 import type { Cache } from './cache.ts';
 import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
 import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from './device-details.ts';
 import { addFastReads } from './fast-reads.ts';
 import { createFastReads, createGpuService, gpuServiceDefinition } from './gpu-service.ts';
 import type { GpuWatches } from './gpu-watches.ts';
+import type { Health } from './health.ts';
 import { limits } from './limits.ts';
+import { addReflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
 import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused } from './socket.ts';
 
@@ -23,7 +21,7 @@ export interface Served {
   readonly watches: GpuWatches;
   readonly book: DeviceBook;
   readonly controlled: Controlled;
-  readonly health: HealthImplementation;
+  readonly health: Health;
 }
 
 /** A server that listens. */
@@ -43,16 +41,11 @@ export function createGrpcServer({ cache, watches, book, controlled, health }: S
   server.addService(gpuServiceDefinition, createGpuService(cache, watches, context));
   server.addService(deviceDetailsDefinition, createDeviceDetails(cache, book, context));
   server.addService(daemonControlDefinition, createDaemonControl(controlled, context));
-  health.addToServer(server);
-  new ReflectionService(reflected).addToServer(server);
+  health.addTo(server, context);
+  addReflection(server);
   addFastReads(server, createFastReads(cache, context));
   return server;
 }
-
-/** Reflection reads nothing of a package but its file descriptors. */
-const reflected = {
-  gpubroker: { fileDescriptorProtos: fileDescriptors.map((file) => Buffer.from(file, 'base64')) },
-} as unknown as PackageDefinition;
 
 /**
  * Listens on a Unix socket.
@@ -63,8 +56,9 @@ export async function listenOnSocket(server: Server, path: string, mode: number,
   await claimSocket(path);
   // Nobody may connect before the mode is set.
   const umask = process.umask(0o777);
+  const target = `unix:${resolve(path)}`;
   try {
-    await bind(server, `unix:${resolve(path)}`, ServerCredentials.createInsecure());
+    await bind(server, target, ServerCredentials.createInsecure());
   } catch (error) {
     throw socketRefused(path, messageOf(error));
   } finally {
@@ -80,7 +74,7 @@ export async function listenOnSocket(server: Server, path: string, mode: number,
   }
   return {
     async close(force) {
-      await shutDown(server, force);
+      await shutDown(server, target, force);
       removeSocket(path, inode);
     },
   };
@@ -98,7 +92,8 @@ export async function listenOnTcp(
 ): Promise<Endpoint & { port: number }> {
   try {
     const port = await bind(server, address, credentials(tls));
-    return { port, close: (force) => shutDown(server, force) };
+    const target = `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
+    return { port, close: (force) => shutDown(server, target, force) };
   } catch (error) {
     const reason = messageOf(error);
     throw reason.includes('EADDRINUSE') ? addressInUse('grpc', address) : addressRefused('grpc', address, reason);
@@ -118,9 +113,15 @@ function bind(server: Server, target: string, how: ServerCredentials): Promise<n
   });
 }
 
-function shutDown(server: Server, force: AbortSignal): Promise<void> {
+/** Waits for the calls in progress; once `force` is aborted, cuts them and waits for nobody: a peer may never close. */
+function shutDown(server: Server, target: string, force: AbortSignal): Promise<void> {
   return new Promise((done) => {
-    const cut = () => server.forceShutdown();
+    const cut = () => {
+      // forceShutdown knows no connections where channelz is off; drain does.
+      server.drain(target, 0);
+      server.forceShutdown();
+      done();
+    };
     force.addEventListener('abort', cut, { once: true });
     server.tryShutdown(() => {
       force.removeEventListener('abort', cut);

@@ -1,6 +1,5 @@
 // The cache server put together: state, cache, services and sockets, as steps of a daemon's life.
 import { readFileSync } from 'node:fs';
-import { HealthImplementation } from 'grpc-health-check';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
 import { type CacheServerOptions, type LogLevel, logLevels } from '../daemon/node-options.ts';
@@ -12,6 +11,7 @@ import { DeviceBook, deviceDetailsName } from './device-details.ts';
 import { gpuServiceName } from './gpu-service.ts';
 import { GpuWatches } from './gpu-watches.ts';
 import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Served } from './grpc-server.ts';
+import { Health } from './health.ts';
 import { countHealth, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
 import { expectReconfirmation } from './reconfirmation.ts';
 import { RpcMetrics } from './rpc-metrics.ts';
@@ -66,7 +66,7 @@ export function cacheServerSteps(
       cache.observe(watches);
       const book = new DeviceBook(cache, watchQueueSize);
       const controlled = controlOf(context, cache, daemon, sources);
-      const health = new HealthImplementation();
+      const health = new Health();
       served = { cache, watches, book, controlled, health };
       giveUp = expectReconfirmation(cache, options.heartbeatInterval);
       opened?.({ cache, book });
@@ -75,6 +75,12 @@ export function cacheServerSteps(
       giveUp();
       await state.close();
     },
+  };
+
+  /** A start that fails leaves nothing behind. */
+  const closeAll = async (error: unknown): Promise<never> => {
+    await Promise.all(endpoints.map((endpoint) => endpoint.close(AbortSignal.abort())));
+    throw error;
   };
 
   const serveStep: Step = {
@@ -86,13 +92,14 @@ export function cacheServerSteps(
       log.info({ socket: options.unixSocket }, 'serving the device API');
       if (options.grpcAddress !== '') {
         const tcp = createGrpcServer(served, { metrics, log, writable: options.grpcAllowWrites });
-        endpoints.push(await listenTcp(tcp, context));
+        endpoints.push(await listenTcp(tcp, context).catch(closeAll));
       }
       followReadiness(context, served.health);
     },
     async stop(force) {
       served.watches.endAll();
       served.book.streams.endAll();
+      served.health.endAll();
       await Promise.all(endpoints.map((endpoint) => endpoint.close(force)));
     },
   };
@@ -140,10 +147,11 @@ async function listenTcp(server: Parameters<typeof listenOnTcp>[0], context: Dae
 }
 
 /** gRPC health says what /readyz says. */
-function followReadiness({ readiness }: DaemonContext<CacheServerOptions>, health: HealthImplementation): void {
+function followReadiness({ readiness }: DaemonContext<CacheServerOptions>, health: Health): void {
   const follow = () => {
-    const status = readiness.isReady ? 'SERVING' : 'NOT_SERVING';
-    for (const service of ['', gpuServiceName, deviceDetailsName, daemonControlName]) health.setStatus(service, status);
+    for (const service of ['', gpuServiceName, deviceDetailsName, daemonControlName]) {
+      health.set(service, readiness.isReady);
+    }
   };
   readiness.onChange(follow);
   follow();
