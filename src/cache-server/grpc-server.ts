@@ -14,7 +14,7 @@ import type { Health } from './health.ts';
 import { limits } from './limits.ts';
 import { addReflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
-import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused } from './socket.ts';
+import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused, sparingOthers } from './socket.ts';
 
 /** What the services of every server are made of. */
 export interface Served {
@@ -74,7 +74,7 @@ export async function listenOnSocket(server: Server, path: string, mode: number,
   }
   return {
     async close(force) {
-      await shutDown(server, force);
+      await sparingOthers(path, inode, () => shutDown(server, force));
       removeSocket(path, inode);
     },
   };

@@ -1,5 +1,6 @@
 // The Unix socket's place in the file system: claimed from a dead process, never from a living one; given back at the end.
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { defineError } from '../daemon/errors.ts';
@@ -32,7 +33,7 @@ const connectDeadlineMs = 1_000;
  */
 export async function claimSocket(path: string): Promise<void> {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    makeFolder(dirname(path));
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (!found) return;
     if (!found.isSocket()) throw socketRefused(path, 'a file that is no socket lies there');
@@ -55,9 +56,35 @@ export function removeSocket(path: string, inode: number): void {
   if (socketInode(path) === inode) rmSync(path, { force: true });
 }
 
+/**
+ * Runs `close`, which stops listening on the path, and spares what another process has put there: Node unlinks whatever
+ * lies under the name on which it listened.
+ */
+export function sparingOthers<T>(path: string, inode: number, close: () => T): T {
+  const found = socketInode(path);
+  if (found === undefined || found === inode) return close();
+  const aside = `${path}.${randomUUID()}`;
+  renameSync(path, aside);
+  try {
+    return close();
+  } finally {
+    renameSync(aside, path);
+  }
+}
+
 /** The inode of a socket; `undefined` where there is none. */
 export function socketInode(path: string): number | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+/** Makes a folder that everybody may look into, whatever the umask is. */
+function makeFolder(folder: string): void {
+  const umask = process.umask(0o022);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+  } finally {
+    process.umask(umask);
+  }
 }
 
 function isServed(path: string): Promise<boolean> {
