@@ -27,9 +27,11 @@ export class CacheError extends Error {
 
 /** An `invalid-argument` error that names the field, the value (cut short) and what is allowed. */
 export function invalidField(field: string, value: unknown, allowed: string): CacheError {
-  const shown = JSON.stringify(typeof value === 'bigint' ? value.toString() : value) ?? 'missing';
-  return new CacheError(
-    'invalid-argument',
-    `${field}: ${shown.length > 80 ? `${shown.slice(0, 79).toWellFormed()}…` : shown} is not allowed; ${allowed}`,
-  );
+  return new CacheError('invalid-argument', `${field}: ${quoted(value)} is not allowed; ${allowed}`);
+}
+
+/** A value that a client sent as a message shows it: on one line, cut short, never inside a character. */
+export function quoted(value: unknown): string {
+  const whole = JSON.stringify(typeof value === 'bigint' ? value.toString() : value) ?? 'missing';
+  return whole.length > 80 ? `${whole.slice(0, 79).toWellFormed()}…` : whole;
 }

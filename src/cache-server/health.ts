@@ -10,7 +10,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from '../wire/grpc/health/v1/health.ts';
 import { toFrame } from './encoding.ts';
-import { CacheError } from './errors.ts';
+import { CacheError, quoted } from './errors.ts';
 import { encoded, type RpcContext, serverStream, unary } from './rpc.ts';
 import { WatchStreams } from './watch-streams.ts';
 
@@ -75,5 +75,5 @@ function responseOf(serving: ServingStatus): Buffer {
 }
 
 function unknownService(service: string): CacheError {
-  return new CacheError('not-found', `no service is named ${JSON.stringify(service)}`);
+  return new CacheError('not-found', `no service is named ${quoted(service)}`);
 }
