@@ -1,14 +1,14 @@
 // The watches of GpuService: where each begins and what it is sent.
 import type { ServerWritableStream, status } from '@grpc/grpc-js';
 import type { CacheObserver, CacheView, Change } from './cache.ts';
-import { watchEvent } from './encoding.ts';
+import { type EventType, watchEvent } from './encoding.ts';
 import { History } from './history.ts';
 import type { WatchMetrics } from './metrics.ts';
 import { WatchStreams } from './watch-streams.ts';
 
 /** Every stream that watches GPUs, and the history for those that resume. */
 export class GpuWatches implements CacheObserver {
-  readonly #history: History;
+  readonly #history: History<{ type: EventType; frame: Buffer }>;
   readonly #streams: WatchStreams;
   readonly #metrics: WatchMetrics;
 
@@ -20,10 +20,10 @@ export class GpuWatches implements CacheObserver {
   }
 
   changed({ type, version, entry }: Change): void {
-    const event = watchEvent(type, entry.bytes);
-    this.#history.push(version, event);
+    const frame = watchEvent(type, entry.bytes);
+    this.#history.push(version, { type, frame });
     this.#metrics.events(type, this.#streams.size);
-    this.#streams.offer(event);
+    this.#streams.offer(frame);
   }
 
   /**
@@ -38,9 +38,16 @@ export class GpuWatches implements CacheObserver {
     view: CacheView,
     ended: (code: status) => void,
   ): void {
-    const first = after === 0n ? view.snapshot() : this.#history.since(after);
-    if (after === 0n) this.#metrics.events('ADDED', first.length);
-    this.#streams.begin(call, first, ended);
+    if (after === 0n) {
+      const first = view.snapshot();
+      this.#streams.begin(call, first, ended);
+      this.#metrics.events('ADDED', first.length);
+    } else {
+      const missed = this.#history.since(after);
+      const first = missed.map(({ frame }) => frame);
+      this.#streams.begin(call, first, ended);
+      for (const { type } of missed) this.#metrics.events(type, 1);
+    }
   }
 
   endAll(): void {

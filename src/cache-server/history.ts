@@ -1,10 +1,10 @@
-// The latest events, encoded, so that a watcher can resume where it stopped.
+// The latest events, so that a watcher can resume where it stopped.
 import { CacheError } from './errors.ts';
 
 /** A bounded history of events whose versions have no gaps. */
-export class History {
+export class History<Event> {
   /** A ring: the event of version `v` lies at `v % ring.length`. */
-  readonly #ring: (Buffer | undefined)[];
+  readonly #ring: (Event | undefined)[];
   /** The version before the oldest event. */
   #floor: number;
   #version: number;
@@ -16,11 +16,11 @@ export class History {
   constructor(version: number, size: number) {
     this.#version = version;
     this.#floor = version;
-    this.#ring = new Array<Buffer | undefined>(size).fill(undefined);
+    this.#ring = new Array<Event | undefined>(size).fill(undefined);
   }
 
   /** Adds the event of the next version. */
-  push(version: number, event: Buffer): void {
+  push(version: number, event: Event): void {
     if (version !== this.#version + 1) throw new Error(`event of version ${version} after ${this.#version}`);
     this.#version = version;
     this.#ring[version % this.#ring.length] = event;
@@ -32,16 +32,16 @@ export class History {
    *
    * @throws {CacheError} `out-of-range` when the version is too old or from the future
    */
-  since(version: bigint): Buffer[] {
+  since(version: bigint): Event[] {
     if (version > BigInt(this.#version)) {
       throw new CacheError('out-of-range', `version ${version} is from the future; the cache is at ${this.#version}`);
     }
     if (version < BigInt(this.#floor)) {
       throw new CacheError('out-of-range', `version ${version} is too old; the history begins after ${this.#floor}`);
     }
-    const events: Buffer[] = [];
+    const events: Event[] = [];
     for (let v = Number(version) + 1; v <= this.#version; v += 1) {
-      events.push(this.#ring[v % this.#ring.length] as Buffer);
+      events.push(this.#ring[v % this.#ring.length] as Event);
     }
     return events;
   }
