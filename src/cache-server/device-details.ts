@@ -38,8 +38,13 @@ export class DeviceBook implements CacheObserver {
     cache.observe(this);
   }
 
-  /** Sets the record of a device; watchers see it once the GPU is in the cache. */
+  /**
+   * Sets the record of a device; watchers see it once the GPU is in the cache.
+   *
+   * @throws Error when a value does not fit its field: it must be found here, not while a client is answered
+   */
   set(name: string, record: DeviceRecord): void {
+    Device.encode({ ...record, name, stale: false });
     this.#records.set(keyOf(name), record);
     this.#cache.read((view) => {
       const entry = view.get(name);

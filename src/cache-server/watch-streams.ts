@@ -16,6 +16,7 @@ export class WatchStreams {
   readonly #streams = new Set<StreamWatcher>();
   readonly #queueSize: number;
   readonly #observer: StreamObserver;
+  #over = false;
 
   constructor(queueSize: number, observer: StreamObserver) {
     this.#queueSize = queueSize;
@@ -44,14 +45,17 @@ export class WatchStreams {
     this.#streams.add(stream);
     this.#observer.streamOpened();
     stream.start(first);
+    // It was waiting for a write when all others were ended.
+    if (this.#over) stream.end();
   }
 
   offer(event: Buffer): void {
     for (const stream of this.#streams) stream.offer(event);
   }
 
-  /** Ends every stream quietly, as a server that goes away does. */
+  /** Ends every stream quietly, also those that are still to begin, as a server that goes away does. */
   endAll(): void {
+    this.#over = true;
     for (const stream of this.#streams) stream.end();
   }
 }

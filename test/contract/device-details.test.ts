@@ -99,6 +99,16 @@ describe('a record', () => {
   });
 });
 
+test('a record with a value that does not fit its field is refused, and the one before stays', async () => {
+  await create('gpu-a');
+  server.book.set('gpu-a', record);
+  for (const wrong of [{ index: -1 }, { index: 2 ** 32 }, { memory: { totalBytes: -1n } }]) {
+    expect(() => server.book.set('gpu-a', { ...record, ...wrong })).toThrow();
+  }
+  expect(await get('gpu-a')).toMatchObject({ index: 0, model: record.model });
+  await server.client.ok('DeleteGpu', { name: 'gpu-a' });
+});
+
 test('devices are listed by name', async () => {
   for (const name of ['gpu-c', 'gpu-a', 'gpu-b']) await create(name);
   expect((await list()).map(({ name }) => name)).toEqual(['gpu-a', 'gpu-b', 'gpu-c']);

@@ -133,6 +133,20 @@ describe('the end of a watch', () => {
     expect(await server.metric(activeStreams)).toBe(0);
   });
 
+  test('is quiet also where the watch began while the daemon stopped, and does not delay the stop', async () => {
+    await create('a');
+    const writes = Array.from({ length: 200 }, (_, i) =>
+      server.client.call('UpdateGpuStatus', { name: 'a', status: { recommended_action: `${i}` } }),
+    );
+    const watches = Array.from({ length: 20 }, () => server.client.watch('WatchGpus'));
+    await vi.waitFor(async () => expect(await server.metric('grpc_server_started_total')).toBeGreaterThan(220));
+    const before = performance.now();
+    await Promise.all([server.stop(), ...writes]);
+    // The fixture forces after 2 s.
+    expect(performance.now() - before).toBeLessThan(1_500);
+    for (const watching of watches) expect(await watching.ended).toMatch(/^(?:OK|UNAVAILABLE|CANCELLED)$/);
+  });
+
   test('by the client gives the stream back', async () => {
     const watches = Array.from({ length: 20 }, () => server.client.watch('WatchGpus'));
     await vi.waitFor(async () => expect(await server.metric(activeStreams)).toBe(20));
