@@ -213,5 +213,5 @@ describe('any sequence of reports by three providers', () => {
       await server.client.ok('DeleteGpu', { name });
     });
     await fc.assert(property, runs(50, 2000));
-  });
+  }, 600_000);
 });

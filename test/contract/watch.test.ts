@@ -230,7 +230,7 @@ describe('resuming', () => {
       },
     );
     await fc.assert(property, runs(40, 1000));
-  });
+  }, 600_000);
 
   test('a list and the watch from its version show every change once', async () => {
     const writes = Array.from({ length: 30 }, async (_, i) => {
