@@ -1,0 +1,98 @@
+// The house rules that a linter does not know: who may import whom, what every file opens with, what is never written.
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const sources = globSync('src/**/*.ts', { cwd: root }).filter((path) => !path.startsWith('src/wire/'));
+const written = [...sources, ...globSync('{test,bench,scripts}/**/*.ts', { cwd: root })];
+const textOf = (path: string) => readFileSync(join(root, path), 'utf8');
+
+/** The files of this project that a file imports, also dynamically; paths from the root. */
+function importsOf(path: string): string[] {
+  const found = textOf(path).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g);
+  return [...found].map(([, target = '']) => normalize(join(dirname(path), target)));
+}
+
+/** The packages that a file imports. */
+function packagesOf(path: string): string[] {
+  const found = textOf(path).matchAll(/(?:from|import)\s*\(?\s*'([^.'][^']*)'/g);
+  return [...found].map(([, name = '']) => name);
+}
+
+/** What the files of a folder may import of the rest of src/, besides the folder itself. */
+const mayImport: Record<string, string[]> = {
+  'src/wire/': [],
+  'src/daemon/': ['src/wire/'],
+  'src/cache-server/': ['src/wire/', 'src/daemon/'],
+  'src/agent/devices/nvml/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts'],
+  'src/agent/devices/simulated/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts'],
+  'src/agent/devices/': ['src/daemon/'],
+  'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/'],
+  'src/cli/': ['src/wire/', 'src/daemon/', 'src/agent/main.ts', 'src/agent/up.ts', 'src/cache-server/main.ts'],
+};
+
+/** The rule of the innermost folder. */
+function ruleOf(path: string): [folder: string, allowed: string[]] {
+  const folders = Object.keys(mayImport).filter((folder) => path.startsWith(folder));
+  const folder = folders.sort((a, b) => b.length - a.length)[0] ?? '';
+  return [folder, mayImport[folder] ?? []];
+}
+
+describe('imports', () => {
+  test('every folder of src/ has a rule', () => {
+    expect(sources.filter((path) => ruleOf(path)[0] === '')).toEqual([]);
+  });
+
+  test('keep to the rules', () => {
+    const broken = sources.flatMap((path) => {
+      const [folder, allowed] = ruleOf(path);
+      return importsOf(path)
+        .filter((target) => ![folder, ...allowed].some((prefix) => target.startsWith(prefix)))
+        .map((target) => `${path} imports ${target}`);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('only the wall of a foreign library loads it', () => {
+    const loading = sources.filter((path) => packagesOf(path).includes('koffi'));
+    expect(loading).toEqual(['src/agent/devices/nvml/library.ts']);
+  });
+
+  test('form no circle', () => {
+    const done = new Set<string>();
+    const visit = (path: string, trail: string[]): string[] => {
+      if (trail.includes(path)) return [[...trail.slice(trail.indexOf(path)), path].join(' → ')];
+      if (done.has(path) || !path.startsWith('src/') || path.startsWith('src/wire/')) return [];
+      const circles = staticImportsOf(path).flatMap((target) => visit(target, [...trail, path]));
+      done.add(path);
+      return circles;
+    };
+    expect(sources.flatMap((path) => visit(path, []))).toEqual([]);
+  });
+});
+
+/** Imports that exist when the program runs: not those of types alone. */
+function staticImportsOf(path: string): string[] {
+  const found = textOf(path).matchAll(/^(?:import|export)\s+(?!type\b)[^;]*?from\s*'(\.[^']+)'/gm);
+  return [...found].map(([, target = '']) => normalize(join(dirname(path), target)));
+}
+
+describe('every file', () => {
+  test('opens with a line that says its one job', () => {
+    expect(written.filter((path) => !textOf(path).startsWith('// '))).toEqual([]);
+  });
+
+  test('has a name that says something', () => {
+    expect(written.filter((path) => /(^|[/-])(utils?|helpers?|managers?|misc|common)\b/.test(path))).toEqual([]);
+  });
+
+  test('names no machine of ours and no registry', () => {
+    const forbidden = new RegExp(['/wo' + 'rk/', 'registry\\.np' + 'mjs', 'deb\\.deb' + 'ian'].join('|'));
+    const all = globSync('{src,test,bench,scripts,docs,proto,bin,.ci}/**/*', { cwd: root, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    const named = [...all, ...['README.md', 'Makefile', 'package.json', 'build.ts'].map((name) => join(root, name))];
+    expect(named.filter((path) => forbidden.test(readFileSync(path, 'utf8')))).toEqual([]);
+  });
+});
