@@ -160,6 +160,17 @@ test('calls and watches reset right after they began', async () => {
   session.destroy();
 });
 
+test('a client that resets its calls without end is disconnected', async () => {
+  const session = rawConnect(server.socket);
+  const closed = new Promise((resolve) => session.once('close', resolve));
+  for (let i = 0; i < 5_000 && !session.closed; i += 1) {
+    const stream = rawCall(session, 'GetGpu', frame(Buffer.from('\n\x05gpu-0')));
+    stream.close(constants.NGHTTP2_CANCEL);
+    await new Promise(setImmediate);
+  }
+  await closed;
+});
+
 test('clients that are killed in the middle of their calls', async () => {
   const program = join(import.meta.dirname, '..', 'fixtures', 'busy-client.ts');
   const clients = Array.from({ length: 2 }, () => fork(program, [server.socket]));

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type RunningCacheServer, startCacheServer } from '../fixtures/cache-server.ts';
-import type { Outcome, WireEvent, WireGpu } from '../fixtures/node-client.ts';
+import { connect, type Outcome, type WireEvent, type WireGpu } from '../fixtures/node-client.ts';
 import { runs } from '../properties.ts';
 
 const activeStreams = 'device_api_server_watch_streams_active';
@@ -203,8 +203,10 @@ describe('resuming', () => {
       fc.array(operation, { minLength: 1, maxLength: 20 }),
       fc.array(fc.nat(20), { minLength: 1, maxLength: 4 }),
       async (operations, cuts) => {
+        // Nobody may cancel streams on one connection without end: the server would close it.
+        const watcher = connect(`unix:${server.socket}`);
         const start = Number(await listVersion());
-        const whole = server.client.watch('WatchGpus', from(String(start)));
+        const whole = watcher.watch('WatchGpus', from(String(start)));
         const half = Math.ceil(operations.length / 2);
         await Promise.all(operations.slice(0, half).map(run));
         const known = Number(await listVersion());
@@ -212,7 +214,7 @@ describe('resuming', () => {
         const later = operations.slice(half).map(run);
         const resumed = cuts.map((cut) => {
           const version = Math.min(start + cut, known);
-          return { version, watching: server.client.watch('WatchGpus', from(String(version))) };
+          return { version, watching: watcher.watch('WatchGpus', from(String(version))) };
         });
         await Promise.all(later);
         await create(`last-${known}`);
@@ -223,9 +225,9 @@ describe('resuming', () => {
         );
         for (const { version, watching } of resumed) {
           expect(await watching.until(end - version)).toEqual(all.slice(version - start));
-          watching.cancel();
         }
-        whole.cancel();
+        watcher.close();
+        for (const watching of [whole, ...resumed.map((one) => one.watching)]) watching.cancel();
         await server.client.ok('DeleteGpu', { name: `last-${known}` });
       },
     );
