@@ -44,8 +44,13 @@ export class Gpus {
     // A copy: the supervisor changes its views in place.
     this.#views.set(name, { ...view });
     this.#unseen.delete(name);
-    this.#book.set(view.uuid, toDevice(view));
     if (before?.state !== view.state || before.message !== view.message) this.#write(name);
+    try {
+      this.#book.set(view.uuid, toDevice(view));
+    } catch (error) {
+      // A driver may answer with what no message can carry; the health of the GPU is served all the same.
+      this.#log.error({ gpu: name, err: error }, 'the record of the device cannot be shown');
+    }
   }
 
   /** Removes a device for good. */

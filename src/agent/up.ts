@@ -1,25 +1,15 @@
 // `gpubroker up`: the agent on any machine with one command. Where no GPU is found it simulates some, and says so.
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { type Daemon, type DaemonContext, runDaemon } from '../daemon/daemon.ts';
 import type { Log } from '../daemon/logger.ts';
 import { type AgentOptions, agentOptions, type SourceName } from '../daemon/node-options.ts';
 import { withDefaults } from '../daemon/option-kinds.ts';
+import { userDataFolder, userSocket } from '../daemon/user-paths.ts';
 import { agentSteps } from './agent.ts';
 import { sourceNames, sourceOptions, superviseSource } from './sources.ts';
 
-const isRoot = process.getuid?.() === 0;
-const runtimeFolder = process.env.XDG_RUNTIME_DIR ?? `/tmp/gpubroker-${process.getuid?.() ?? 'user'}`;
-const dataHome = process.env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share');
-
 /** What suits a person at a terminal: any free port, readable log, no waiting; an ordinary user's own folders. */
 const table = withDefaults(agentOptions.table, {
-  ...(isRoot
-    ? {}
-    : {
-        'unix-socket': join(runtimeFolder, 'gpubroker', 'device.sock'),
-        'data-dir': join(dataHome, 'gpubroker'),
-      }),
+  ...(process.getuid?.() === 0 ? {} : { 'unix-socket': ownSocket(), 'data-dir': userDataFolder() }),
   'grpc-address': '',
   'health-port': '0',
   'metrics-port': '0',
@@ -41,6 +31,11 @@ const up: Daemon<AgentOptions> = {
 /** Runs until it is told to stop; returns the exit code. */
 export function runUp(argv: readonly string[]): Promise<number> {
   return runDaemon(up, argv);
+}
+
+/** Where somebody else holds our place, the system's socket is tried, and refused with its reason. */
+function ownSocket(): string {
+  return userSocket() ?? agentOptions.table['unix-socket'].fallback();
 }
 
 /** The real sources if one shows a GPU; else, unless sources were named, the simulated one. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { ServerHttp2Session } from 'node:http2';
 import { resolve } from 'node:path';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
 import type { Cache } from './cache.ts';
 import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
@@ -15,6 +15,9 @@ import { limits } from './limits.ts';
 import { addReflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
 import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused, sparingOthers } from './socket.ts';
+
+// It would write plain text to standard error beside the structured log; its errors reach us as values.
+setLogVerbosity(logVerbosity.NONE);
 
 /** What the services of every server are made of. */
 export interface Served {
@@ -55,8 +58,8 @@ export function createGrpcServer({ cache, watches, book, controlled, health }: S
  */
 export async function listenOnSocket(server: Server, path: string, mode: number, group: string): Promise<Endpoint> {
   await claimSocket(path);
-  // Nobody may connect before the mode is set.
-  const umask = process.umask(0o777);
+  // Nobody else may connect before the mode is set.
+  const umask = process.umask(0o177);
   try {
     await bind(server, `unix:${resolve(path)}`, ServerCredentials.createInsecure());
   } catch (error) {

@@ -93,8 +93,9 @@ function countGpus(cache: Cache, registry: Registry, polarity: PolarityOverrides
     registers: [registry],
     collect() {
       this.reset();
+      const labels = new BoundedLabels(limits.providers);
       for (const { gpu } of cache.peek().entries()) {
-        const providers = new Set(gpu.conditions.map(({ provider }) => provider));
+        const providers = new Set(gpu.conditions.map(({ provider }) => labels.of(provider)));
         for (const provider_id of providers) this.inc({ provider_id });
       }
     },

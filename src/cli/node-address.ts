@@ -1,7 +1,8 @@
 // Where the node's daemon listens: a Unix socket, or a TCP address.
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseAddress } from '../daemon/address.ts';
+import { userSocket } from '../daemon/user-paths.ts';
 import { wrongUsage } from './errors.ts';
 
 export type NodeAddress =
@@ -39,7 +40,7 @@ export function describeNode(node: NodeAddress): string {
   return node.kind === 'socket' ? node.path : node.address;
 }
 
-function defaultSocket({ XDG_RUNTIME_DIR: runtimeFolder }: NodeJS.ProcessEnv): string {
-  const own = runtimeFolder && join(runtimeFolder, 'gpubroker', 'device.sock');
+function defaultSocket(environment: NodeJS.ProcessEnv): string {
+  const own = userSocket(environment);
   return own && existsSync(own) ? own : systemSocket;
 }
