@@ -7,9 +7,14 @@ import { userDataFolder, userSocket } from '../daemon/user-paths.ts';
 import { agentSteps } from './agent.ts';
 import { sourceNames, sourceOptions, superviseSource } from './sources.ts';
 
+const isRoot = process.getuid?.() === 0;
+/** Where somebody else holds that place, the system's socket is tried, and refused with its reason. */
+const ownSocket = isRoot ? undefined : userSocket();
+
 /** What suits a person at a terminal: any free port, readable log, no waiting; an ordinary user's own folders. */
 const table = withDefaults(agentOptions.table, {
-  ...(process.getuid?.() === 0 ? {} : { 'unix-socket': ownSocket(), 'data-dir': userDataFolder() }),
+  ...(ownSocket && { 'unix-socket': ownSocket }),
+  ...(!isRoot && { 'data-dir': userDataFolder() }),
   'grpc-address': '',
   'health-port': '0',
   'metrics-port': '0',
@@ -31,11 +36,6 @@ const up: Daemon<AgentOptions> = {
 /** Runs until it is told to stop; returns the exit code. */
 export function runUp(argv: readonly string[]): Promise<number> {
   return runDaemon(up, argv);
-}
-
-/** Where somebody else holds our place, the system's socket is tried, and refused with its reason. */
-function ownSocket(): string {
-  return userSocket() ?? agentOptions.table['unix-socket'].fallback();
 }
 
 /** The real sources if one shows a GPU; else, unless sources were named, the simulated one. */
