@@ -1,5 +1,6 @@
 // DeviceDetails: the hardware record beside every GPU of the cache, and the watches of it.
 import { status } from '@grpc/grpc-js';
+import { gpuHealth, type PolarityOverrides } from '../daemon/health.ts';
 import {
   Device,
   DeviceDetailsService,
@@ -21,20 +22,23 @@ export const deviceDetailsName = 'gpubroker.device.v1.DeviceDetails';
 /** The methods of DeviceDetails with answers that are bytes already. */
 export const deviceDetailsDefinition = encoded(DeviceDetailsService);
 
-/** What the agent knows of a device; the cache adds the name and whether it is stale. */
-export type DeviceRecord = Omit<Device, 'name' | 'stale'>;
+/** What the agent knows of a device; the rest is the cache's to say. */
+export type DeviceRecord = Omit<Device, 'name' | 'stale' | 'health'>;
 
 /** The records of all devices. A GPU without one is shown with its name alone. */
 export class DeviceBook implements CacheObserver {
   readonly streams: WatchStreams;
   readonly #cache: Cache;
   readonly #records = new Map<string, DeviceRecord>();
-  readonly #stale = new Map<string, boolean>();
+  readonly #polarity: PolarityOverrides;
+  /** What of each GPU's conditions its watchers were told. */
+  readonly #told = new Map<string, string>();
 
-  constructor(cache: Cache, queueSize: number) {
+  constructor(cache: Cache, queueSize: number, polarity: PolarityOverrides) {
     this.#cache = cache;
+    this.#polarity = polarity;
     this.streams = new WatchStreams(queueSize, { streamOpened: () => undefined, streamClosed: () => undefined });
-    for (const { gpu } of cache.peek().entries()) this.#stale.set(keyOf(gpu.name), isStale(gpu));
+    for (const entry of cache.peek().entries()) this.#told.set(keyOf(entry.gpu.name), this.#summary(entry));
     cache.observe(this);
   }
 
@@ -44,7 +48,7 @@ export class DeviceBook implements CacheObserver {
    * @throws Error when a value does not fit its field: it must be found here, not while a client is answered
    */
   set(name: string, record: DeviceRecord): void {
-    Device.encode({ ...record, name, stale: false });
+    Device.encode({ ...record, name, stale: false, health: '' });
     this.#records.set(keyOf(name), record);
     this.#cache.read((view) => {
       const entry = view.get(name);
@@ -57,9 +61,9 @@ export class DeviceBook implements CacheObserver {
     if (type === 'MODIFIED') return;
     this.#announce(EventType[type], entry);
     if (type === 'ADDED') {
-      this.#stale.set(key, false);
+      this.#told.set(key, this.#summary(entry));
     } else {
-      this.#stale.delete(key);
+      this.#told.delete(key);
       this.#records.delete(key);
     }
   }
@@ -67,19 +71,25 @@ export class DeviceBook implements CacheObserver {
   written(_write: Write, { entry, change }: Written): void {
     if (change === 'DELETED') return;
     const key = keyOf(entry.gpu.name);
-    const stale = isStale(entry.gpu);
-    if (this.#stale.get(key) === stale) return;
-    this.#stale.set(key, stale);
+    const summary = this.#summary(entry);
+    if (this.#told.get(key) === summary) return;
+    this.#told.set(key, summary);
     this.#announce(EventType.MODIFIED, entry);
   }
 
   device({ gpu }: Entry): Device {
-    return { ...(this.#records.get(keyOf(gpu.name)) ?? Device.create()), name: gpu.name, stale: isStale(gpu) };
+    const record = this.#records.get(keyOf(gpu.name)) ?? Device.create();
+    const health = gpuHealth(gpu.conditions, this.#polarity);
+    return { ...record, name: gpu.name, stale: isStale(gpu), health };
   }
 
   /** All devices, ordered by name. */
   devices(view: CacheView): Device[] {
     return [...view.entries()].map((entry) => this.device(entry)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #summary({ gpu }: Entry): string {
+    return `${gpuHealth(gpu.conditions, this.#polarity)} ${isStale(gpu)}`;
   }
 
   #announce(type: EventType, entry: Entry): void {

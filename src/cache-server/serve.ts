@@ -64,7 +64,7 @@ export function cacheServerSteps(
         createWatchMetrics(registry),
       );
       cache.observe(watches);
-      const book = new DeviceBook(cache, watchQueueSize);
+      const book = new DeviceBook(cache, watchQueueSize, options.conditionPolarity);
       const controlled = controlOf(context, cache, daemon, sources);
       const health = new Health();
       served = { cache, watches, book, controlled, health };

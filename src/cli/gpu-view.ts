@@ -45,12 +45,18 @@ export function viewGpu(gpu: Gpu, device?: Device): GpuView {
     name: nameOf(gpu),
     uuid: gpu.spec?.uuid ?? '',
     resourceVersion: gpu.resourceVersion || BigInt(gpu.metadata?.resourceVersion || 0),
-    health: gpuHealth(conditions),
+    health: healthOf(conditions, device),
     ...(cause && { cause }),
     recommendedAction: gpu.status?.recommendedAction ?? '',
     conditions,
     ...(device && { device: { ...device, processes: device.processes.map(viewProcess) } }),
   };
+}
+
+/** The daemon's own judgement, made with its polarities; another server of NVIDIA's API does not give one. */
+function healthOf(conditions: readonly Condition[], device: Device | undefined): GpuHealth {
+  const given = device?.health;
+  return given === 'healthy' || given === 'unhealthy' || given === 'unknown' ? given : gpuHealth(conditions);
 }
 
 /** Why the GPU is not healthy, in a word or two; empty when it is. */

@@ -53,6 +53,7 @@ describe('a record', () => {
     expect(await get('gpu-a')).toEqual({
       name: 'gpu-a',
       stale: false,
+      health: 'unknown',
       source: 'simulated',
       vendor: 'nvidia',
       index: 0,
@@ -72,12 +73,12 @@ describe('a record', () => {
     await create('gpu-a');
     server.book.set('gpu-a', { model: 'X', nvlinks: [], processes: [] });
     const device = await get('gpu-a');
-    expect(Object.keys(device).sort()).toEqual(['model', 'name', 'nvlinks', 'processes', 'stale']);
+    expect(Object.keys(device).sort()).toEqual(['health', 'model', 'name', 'nvlinks', 'processes', 'stale']);
   });
 
   test('that is not there leaves the GPU listed by its name', async () => {
     await create('gpu-a');
-    expect(await get('gpu-a')).toEqual({ name: 'gpu-a', stale: false, nvlinks: [], processes: [] });
+    expect(await get('gpu-a')).toEqual({ name: 'gpu-a', stale: false, health: 'unknown', nvlinks: [], processes: [] });
     expect(await list()).toEqual([await get('gpu-a')]);
   });
 
@@ -140,15 +141,41 @@ describe('a watch', () => {
     watching.cancel();
   });
 
-  test('has nothing for a change of conditions alone', async () => {
+  test('tells when the health changes, and nothing of a change of conditions that leaves it as it is', async () => {
     await create('gpu-a');
     const watching = server.client.watch<DeviceEvent>('WatchDevices');
     await watching.until(1);
-    const status = { conditions: [{ type: 'Ready', status: 'False' }] };
-    await server.client.ok('UpdateGpuStatus', { name: 'gpu-a', status }, 'dcgm');
+    for (const [status, reason] of [
+      ['False', 'Hot'],
+      ['False', 'Hotter'],
+      ['True', 'Cool'],
+    ]) {
+      const conditions = [{ type: 'Ready', status, reason }];
+      await server.client.ok('UpdateGpuStatus', { name: 'gpu-a', status: { conditions } }, 'dcgm');
+    }
     await create('gpu-b');
-    expect(shown(await watching.until(2))).toEqual(['TYPE_ADDED gpu-a', 'TYPE_ADDED gpu-b']);
+    const events = await watching.until(4);
+    expect(shown(events)).toEqual([
+      'TYPE_ADDED gpu-a',
+      'TYPE_MODIFIED gpu-a',
+      'TYPE_MODIFIED gpu-a',
+      'TYPE_ADDED gpu-b',
+    ]);
+    expect(events.map(({ device }) => device.health)).toEqual(['unknown', 'unhealthy', 'healthy', 'unknown']);
     watching.cancel();
+  });
+
+  test('judges health with the polarities that the node is set to', async () => {
+    const polar = await startCacheServer(['--condition-polarity', 'FanFault=bad']);
+    const conditions = [
+      { type: 'Ready', status: 'True' },
+      { type: 'FanFault', status: 'True' },
+    ];
+    const gpu = { metadata: { name: 'gpu-a' }, spec: { uuid: 'gpu-a' }, status: { conditions } };
+    await polar.client.ok('CreateGpu', { gpu });
+    const { device } = await polar.client.ok<{ device: WireDevice }>('GetDevice', { name: 'gpu-a' });
+    expect(device.health).toBe('unhealthy');
+    await polar.remove();
   });
 
   test('ends quietly when the daemon stops', async () => {

@@ -183,7 +183,14 @@ export interface Device {
     | string
     | undefined;
   /** How many streaming multiprocessors or compute units the device has. */
-  multiprocessors?: number | undefined;
+  multiprocessors?:
+    | number
+    | undefined;
+  /**
+   * What the GPU's conditions come to, with the polarities that this node is set to: "healthy", "unhealthy" or
+   * "unknown".
+   */
+  health: string;
 }
 
 /** Pci says where a device sits on the PCI bus and how it is connected. */
@@ -708,6 +715,7 @@ function createBaseDevice(): Device {
     numaNode: undefined,
     boardPartNumber: undefined,
     multiprocessors: undefined,
+    health: "",
   };
 }
 
@@ -790,6 +798,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.multiprocessors !== undefined) {
       writer.uint32(208).uint32(message.multiprocessors);
+    }
+    if (message.health !== "") {
+      writer.uint32(218).string(message.health);
     }
     return writer;
   },
@@ -1015,6 +1026,14 @@ export const Device: MessageFns<Device> = {
             message.multiprocessors = reader.uint32();
             continue;
           }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.health = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1066,6 +1085,7 @@ export const Device: MessageFns<Device> = {
     message.numaNode = object.numaNode ?? undefined;
     message.boardPartNumber = object.boardPartNumber ?? undefined;
     message.multiprocessors = object.multiprocessors ?? undefined;
+    message.health = object.health ?? "";
     return message;
   },
 };
