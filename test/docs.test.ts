@@ -1,0 +1,93 @@
+// Keeps the documentation true: what the program has, the pages name, and what they link to exists.
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { describe, expect, test } from 'vitest';
+import { observeSources } from '../src/agent/metrics.ts';
+import { limits } from '../src/cache-server/limits.ts';
+import { exitCodes } from '../src/cli/exit-codes.ts';
+import { agentOptions } from '../src/daemon/node-options.ts';
+import { startCacheServer } from './fixtures/cache-server.ts';
+
+const root = join(import.meta.dirname, '..');
+const textOf = (path: string) => readFileSync(join(root, path), 'utf8');
+const pages = ['README.md', ...globSync('docs/*.md', { cwd: root })];
+const operations = textOf('docs/operations.md');
+const configuration = textOf('docs/configuration.md');
+
+/** The words that no page shows as code. */
+function unnamed(words: Iterable<string>, page: string): string[] {
+  return [...words].filter((word) => !page.includes(`\`${word}\``));
+}
+
+test('every option stands in configuration.md, with its default and what is allowed', () => {
+  const lines = configuration.split('\n');
+  const wrong = Object.entries(agentOptions.table).filter(([name, { allowed, fallbackText }]) => {
+    const row = lines.find((line) => line.startsWith(`| \`${name}\` |`));
+    return !(row?.includes(fallbackText) && row.includes(allowed));
+  });
+  expect(wrong.map(([name]) => name)).toEqual([]);
+});
+
+test('every exit code stands in configuration.md', () => {
+  const codes = Object.values(exitCodes).filter((code) => !configuration.includes(`\n| ${code} |`));
+  expect(codes).toEqual([]);
+});
+
+test('every metric of a daemon stands in operations.md', async () => {
+  const server = await startCacheServer();
+  try {
+    collectDefaultMetrics({ register: server.registry });
+    observeSources(server.registry, () => []);
+    // As a scrape names them, and those too that have no value yet.
+    const scraped = [...(await server.registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
+    expect(scraped).toContain('device_api_server_cache_gpus_total');
+    expect(unnamed(scraped, operations)).toEqual([]);
+  } finally {
+    await server.remove();
+  }
+});
+
+test('no metric stands in operations.md that does not exist', async () => {
+  const server = await startCacheServer();
+  try {
+    const registry = Registry.merge([server.registry]);
+    collectDefaultMetrics({ register: registry });
+    observeSources(registry, () => []);
+    const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
+    const rows = operations.split('\n').filter((line) => line.startsWith('| `'));
+    const named = rows.flatMap((line) => [...(line.split(' | ')[0] ?? '').matchAll(/`([a-z]+_[a-z0-9_]+)`/g)]);
+    expect(named.map(([, name = '']) => name).filter((name) => !known.has(name))).toEqual([]);
+  } finally {
+    await server.remove();
+  }
+});
+
+test('every error code stands in operations.md, and no other', () => {
+  const sources = globSync('src/**/*.ts', { cwd: root }).map(textOf);
+  const codes = new Set(sources.flatMap((text) => text.match(/GPUB_[A-Z_]+[A-Z]/g) ?? []));
+  expect(codes.size).toBeGreaterThan(20);
+  expect(unnamed(codes, operations)).toEqual([]);
+  expect((operations.match(/GPUB_[A-Z_]+[A-Z]/g) ?? []).filter((code) => !codes.has(code))).toEqual([]);
+});
+
+test('every limit stands in device-api.md', () => {
+  const page = textOf('docs/device-api.md');
+  const shown = (limit: number) => page.includes(`| ${limit.toLocaleString('en')} |`);
+  expect(Object.entries(limits).filter(([, limit]) => !shown(limit))).toEqual([]);
+});
+
+test('every target of make stands in development.md', () => {
+  const targets = [...textOf('Makefile').matchAll(/^\.PHONY: (\S+)/gm)].map(([, name = '']) => `make ${name}`);
+  expect(targets.length).toBeGreaterThan(10);
+  expect(unnamed(targets, textOf('docs/development.md'))).toEqual([]);
+});
+
+describe('links', () => {
+  test.each(pages)('of %s lead to files that exist', (page) => {
+    const links = [...textOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+    const relative = links.filter((target) => !/^(?:https?:|#)/.test(target));
+    const broken = relative.filter((target) => !existsSync(join(root, dirname(page), target.replace(/#.*/, ''))));
+    expect(broken).toEqual([]);
+  });
+});
