@@ -6,6 +6,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type Server, status } from '@grpc/grpc-js';
 import { frameHeaderLength } from './encoding.ts';
+import { interceptStreams } from './grpc-internals.ts';
 import { limits } from './limits.ts';
 
 /** One read: it answers with a frame or a refusal, in this turn or later, once. */
@@ -20,8 +21,6 @@ export interface FastRead {
   ): void;
 }
 
-type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
-
 const contentType = 'application/grpc+proto';
 const okHeaders = { ':status': 200, 'content-type': contentType };
 /** The same as Node takes it without a copy; not in its types yet. */
@@ -29,20 +28,15 @@ const okHeaderList = [':status', '200', 'content-type', contentType] as unknown 
 const okTrailers: OutgoingHttpHeaders = { 'grpc-status': '0' };
 const respondOptions = { waitForTrailers: true, sendDate: false };
 
-/**
- * Puts the reads before grpc-js; to be called before the server listens. Should a later grpc-js be built in another
- * way, nothing is changed and it serves these reads itself.
- */
+/** Puts the reads before grpc-js; to be called before the server listens. */
 export function addFastReads(server: Server, reads: readonly FastRead[]): void {
-  const internals = server as unknown as { _streamHandler?: StreamHandler };
-  const others = internals._streamHandler;
-  if (typeof others !== 'function') return;
   const byPath = new Map(reads.map((read) => [read.path, read]));
-  internals._streamHandler = (interceptors, stream, headers) => {
+  interceptStreams(server, (stream, headers) => {
     const read = byPath.get(headers[':path'] ?? '');
-    if (read && isPlain(headers)) receive(stream, headers, read);
-    else others.call(server, interceptors, stream, headers);
-  };
+    if (!read || !isPlain(headers)) return false;
+    receive(stream, headers, read);
+    return true;
+  });
 }
 
 function isPlain(headers: IncomingHttpHeaders): boolean {
@@ -107,7 +101,8 @@ function sendOkTrailers(this: ServerHttp2Stream): void {
   this.sendTrailers(okTrailers);
 }
 
-function refuse(stream: ServerHttp2Stream, code: status, details: string): void {
+/** Ends a stream with a status and nothing else. */
+export function refuse(stream: ServerHttp2Stream, code: status, details: string): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   // Percent-encoded, as gRPC's protocol wants it: all but visible ASCII, and the percent sign.
   const message = details.toWellFormed().replace(/[^ -~]|%/gu, encodeURIComponent);

@@ -1,6 +1,5 @@
 // One gRPC server with every service of the node, listening on the Unix socket or on TCP.
 import { readFileSync } from 'node:fs';
-import type { ServerHttp2Session } from 'node:http2';
 import { resolve } from 'node:path';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
@@ -10,11 +9,13 @@ import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from '.
 import { addFastReads } from './fast-reads.ts';
 import { createFastReads, createGpuService, gpuServiceDefinition } from './gpu-service.ts';
 import type { GpuWatches } from './gpu-watches.ts';
+import { cutConnections, limitConnections } from './grpc-internals.ts';
 import type { Health } from './health.ts';
 import { limits } from './limits.ts';
 import { addReflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
 import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused, sparingOthers } from './socket.ts';
+import type { StreamLimit } from './stream-limit.ts';
 
 // It would write plain text to standard error beside the structured log; its errors reach us as values.
 setLogVerbosity(logVerbosity.NONE);
@@ -26,6 +27,7 @@ export interface Served {
   readonly book: DeviceBook;
   readonly controlled: Controlled;
   readonly health: Health;
+  readonly streamLimit: StreamLimit;
 }
 
 /** A server that listens. */
@@ -35,10 +37,11 @@ export interface Endpoint {
 }
 
 /** A server with every service; it does not listen yet. */
-export function createGrpcServer({ cache, watches, book, controlled, health }: Served, context: RpcContext): Server {
+export function createGrpcServer(served: Served, context: RpcContext): Server {
+  const { cache, watches, book, controlled, health, streamLimit } = served;
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
-    'grpc.max_concurrent_streams': limits.watchers,
+    'grpc.max_concurrent_streams': limits.streams,
     // Bookkeeping for a debugging service that is not served; it costs every call a little.
     'grpc.enable_channelz': 0,
   });
@@ -48,6 +51,7 @@ export function createGrpcServer({ cache, watches, book, controlled, health }: S
   health.addTo(server, context);
   addReflection(server);
   addFastReads(server, createFastReads(cache, context));
+  streamLimit.addTo(server);
   return server;
 }
 
@@ -111,7 +115,11 @@ function credentials(tls: { cert: string; key: string } | undefined): ServerCred
 
 function bind(server: Server, target: string, how: ServerCredentials): Promise<number> {
   return new Promise((bound, failed) => {
-    server.bindAsync(target, how, (error, port) => (error ? failed(error) : bound(port)));
+    server.bindAsync(target, how, (error, port) => {
+      if (error) return failed(error);
+      limitConnections(server, limits.connections);
+      bound(port);
+    });
   });
 }
 
@@ -130,12 +138,4 @@ function shutDown(server: Server, force: AbortSignal): Promise<void> {
     });
     if (force.aborted) cut();
   });
-}
-
-/** What forceShutdown leaves undone: without channelz, grpc-js 1.14 keeps no list of connections for it. */
-function cutConnections(server: Server): void {
-  const internals = server as unknown as { http2Servers?: Map<unknown, { sessions?: Set<ServerHttp2Session> }> };
-  for (const { sessions = [] } of internals.http2Servers?.values() ?? []) {
-    for (const session of sessions) session.destroy();
-  }
 }

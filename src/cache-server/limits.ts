@@ -9,8 +9,12 @@ export const limits = {
   conditionsPerProvider: 64,
   /** Writes that may wait for their turn. */
   waitingWrites: 1024,
-  /** Streams that may watch at the same time: at 6 KB each they must fit into the heap that bin/gpubroker allows. */
-  watchers: 2_000,
+  /** Connections to one socket or address. */
+  connections: 1_024,
+  /** Calls that may be open at the same time, watches included; see stream-limit.ts. */
+  streams: 2_000,
+  /** Of these, watches of one kind. */
+  watchers: 1_500,
   /** Characters of a name, a namespace, a UUID, a condition's type or a recommended action. */
   nameLength: 253,
   /** Characters of a provider's id. */

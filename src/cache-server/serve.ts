@@ -16,6 +16,7 @@ import { countHealth, createWatchMetrics, observeCache, watchStateFile } from '.
 import { expectReconfirmation } from './reconfirmation.ts';
 import { RpcMetrics } from './rpc-metrics.ts';
 import { StateFile } from './state/state-file.ts';
+import { StreamLimit } from './stream-limit.ts';
 
 /** The parts of a running cache server that the agent writes to. */
 export interface CacheServer {
@@ -67,7 +68,8 @@ export function cacheServerSteps(
       const book = new DeviceBook(cache, watchQueueSize, options.conditionPolarity);
       const controlled = controlOf(context, cache, daemon, sources);
       const health = new Health();
-      served = { cache, watches, book, controlled, health };
+      const streamLimit = new StreamLimit();
+      served = { cache, watches, book, controlled, health, streamLimit };
       giveUp = expectReconfirmation(cache, options.heartbeatInterval);
       opened?.({ cache, book });
     },

@@ -1,19 +1,10 @@
 // One watcher's stream: a bounded queue above the transport's own, and the cut for a reader that does not keep up.
-import { constants, type ServerHttp2Stream } from 'node:http2';
-import { Metadata, type ServerWritableStream, type StatusObject, status } from '@grpc/grpc-js';
+import { constants } from 'node:http2';
+import { Metadata, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { type Transport, transportOf } from './grpc-internals.ts';
 
 /** How long a reader that was cut may take to read the rest and the status before its stream is reset. */
 const resetAfterMs = 5_000;
-
-/**
- * What lies under a grpc-js stream. Events are written to it as the frames that they are: grpc-js would copy each for
- * every watcher, and has no public way to end a stream whose reader has stopped (an error emitted on it waits behind
- * the buffered messages for ever, and so would their memory).
- */
-interface Transport {
-  sendStatus(status: Partial<StatusObject>): void;
-  readonly stream: ServerHttp2Stream;
-}
 
 /**
  * Feeds one stream. States:
@@ -38,7 +29,7 @@ export class StreamWatcher {
   /** @param onClose called once, however the stream ends, with the number of events that a cut kept from it */
   constructor(call: ServerWritableStream<unknown, Buffer>, queueSize: number, onClose: (dropped: number) => void) {
     this.#call = call;
-    this.#transport = (call as unknown as { call: Transport }).call;
+    this.#transport = transportOf(call);
     this.#queueSize = queueSize;
     this.#onClose = onClose;
     this.#transport.stream.on('drain', () => this.#drain());
