@@ -29,6 +29,11 @@ test('every option stands in configuration.md, with its default and what is allo
   expect(wrong.map(([name]) => name)).toEqual([]);
 });
 
+test('the memory flags of daemons stand in configuration.md', () => {
+  const [flags = 'none'] = /--max-semi-space-size.*(?= "\$program")/.exec(textOf('bin/gpubroker')) ?? [];
+  expect(configuration).toContain(`\`${flags}\``);
+});
+
 test('every exit code stands in configuration.md', () => {
   const codes = Object.values(exitCodes).filter((code) => !configuration.includes(`\n| ${code} |`));
   expect(codes).toEqual([]);
