@@ -18,6 +18,11 @@ const capabilities = {
 
 export type CapabilityName = keyof typeof capabilities;
 
+/** Whether this machine has something. */
+export function has(name: CapabilityName): boolean {
+  return capabilities[name].present();
+}
+
 /** `test`, or a test skipped with the reason when the machine lacks something. */
 export function testWith(...names: CapabilityName[]): typeof test {
   const missing = names.map((name): Capability => capabilities[name]).filter(({ present }) => !present());

@@ -93,7 +93,7 @@ const cacheServerTable = {
     max: 1_000_000,
   }),
   'heartbeat-interval': duration({
-    description: 'How often a provider of conditions must report; after three misses its conditions are Unknown',
+    description: 'How often providers report; after a restart, conditions not reported in three of these turn Unknown',
     default: '3s',
     min: '100ms',
     max: '10m',
@@ -133,7 +133,10 @@ const agentTable = {
   'simulate-faults': path({ description: 'JSON file of faults that the simulated source plays', default: '' }),
   'nvml-library': path({ description: 'Name or path of the NVML library', default: 'libnvidia-ml.so.1' }),
   'driver-root': path({ description: 'Where a containerised driver is mounted', default: '/run/nvidia/driver' }),
-  'host-root': path({ description: "Where the host's root file system is mounted", default: '/' }),
+  'host-root': path({
+    description: "Where the host's root file system is mounted, for sources that read it (none does yet)",
+    default: '/',
+  }),
   'probe-interval': duration({
     description: 'How often every GPU is looked at',
     default: '1s',

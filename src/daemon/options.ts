@@ -55,7 +55,7 @@ export interface OptionInput {
 const prefixes = ['GPUBROKER_', 'DEVICE_API_'];
 
 /** Variables with our prefix that are no daemon's option. */
-const otherVariables = new Set(['GPUBROKER_SOCKET', 'GPUBROKER_ADDRESS']);
+const otherVariables = new Set(['GPUBROKER_SOCKET']);
 
 /**
  * Finds the value of every option.

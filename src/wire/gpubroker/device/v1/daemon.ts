@@ -32,7 +32,7 @@ export interface GetStatusRequest {
 
 /** GetStatusResponse says how the daemon is. */
 export interface GetStatusResponse {
-  /** The daemon: "agent" or "cache-server". */
+  /** The daemon: "agent", "cache-server" or "up". */
   daemon: string;
   /** Its version. */
   version: string;
