@@ -32,8 +32,10 @@ export function testWith(...names: CapabilityName[]): typeof test {
     throw new Error(`REQUIRE_ALL=1, and this machine lacks ${required.map(({ what }) => what).join(', ')}`);
   }
   const reason = missing.map(({ what, kind }) => `${kind}: ${what}`).join(', ');
-  return ((name: string, ...rest: Parameters<typeof test> extends [unknown, ...infer R] ? R : never) =>
-    test.skip(`${name} (skipped, lacks ${reason})`, ...rest)) as typeof test;
+  return ((name: string, ...rest: Parameters<typeof test> extends [unknown, ...infer R] ? R : never) => {
+    console.warn(`skipped: ${name} (this machine lacks ${reason})`);
+    test.skip(`${name} (skipped, lacks ${reason})`, ...rest);
+  }) as typeof test;
 }
 
 function runs(command: string, args: string[]): boolean {
