@@ -58,6 +58,8 @@ export interface CacheOptions {
   readonly now: () => number;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
+  /** Told of faults of the program that no caller can be told of. */
+  readonly onError: (error: unknown) => void;
 }
 
 interface Accepted {
@@ -81,13 +83,17 @@ export class Cache {
     this.#options = options;
     this.#observers = [...(options.observers ?? [])];
     this.#version = options.restored?.version ?? 0;
-    for (const gpu of options.restored?.gpus ?? []) this.#entries.set(keyOf(gpu.name), entryOf(gpu));
+    for (const gpu of options.restored?.gpus ?? []) {
+      const name = servedName(gpu, options.nameFormat);
+      this.#entries.set(keyOf(name), entryOf({ ...gpu, name }));
+    }
     this.#lock = new FreshnessLock<Accepted>({
       store: (writes) => this.#store(writes),
       maxWaitingWrites: limits.waitingWrites,
       onWait: (seconds) => {
         for (const observer of this.#observers) observer.waited?.(seconds);
       },
+      onError: options.onError,
       clock: options.clock,
     });
   }
@@ -156,14 +162,23 @@ export class Cache {
   #store(group: readonly Accepted[]): Promise<void> | undefined {
     const draft = new Draft(this.#entries, this.#held, this.#version, this.#options);
     const settles = group.map((accepted) => draft.add(accepted));
-    const stored = draft.changes.length > 0 ? this.#options.store.append(draft.changes) : undefined;
     const apply = () => {
       this.#apply(draft);
       for (const settle of settles) this.#announce(settle);
     };
-    if (stored) return stored.then(apply);
-    apply();
-    return undefined;
+    // A fault of the program: nobody may wait for ever because of it.
+    const fail = (error: unknown): never => {
+      for (const { reject } of group) reject(error);
+      throw error;
+    };
+    try {
+      const stored = draft.changes.length > 0 ? this.#options.store.append(draft.changes) : undefined;
+      if (stored) return stored.then(apply).catch(fail);
+      apply();
+      return undefined;
+    } catch (error) {
+      return fail(error);
+    }
   }
 
   #apply(draft: Draft): void {
@@ -220,6 +235,7 @@ class Draft {
   readonly #nameFormat: NameFormat;
   readonly #now: number;
   #size: number;
+  #bytes = 0;
 
   constructor(
     base: ReadonlyMap<string, Entry>,
@@ -233,6 +249,7 @@ class Draft {
     this.#now = now();
     this.version = version;
     this.#size = base.size;
+    for (const { bytes } of base.values()) this.#bytes += bytes.length;
   }
 
   add(accepted: Accepted): Settled {
@@ -256,9 +273,14 @@ class Draft {
       this.entries.set(key, entry);
       return { entry };
     }
+    const name = servedName(planned.gpu, this.#nameFormat);
+    const entry = entryOf({ ...planned.gpu, name, version: this.version + 1 });
+    const growth = (planned.change === 'DELETED' ? 0 : entry.bytes.length) - (current?.bytes.length ?? 0);
+    if (growth > 0 && this.#bytes + growth > limits.bytes) {
+      throw new CacheError('exhausted', `all GPUs together would take over ${limits.bytes} bytes, which is the limit`);
+    }
+    this.#bytes += growth;
     this.version += 1;
-    const name = this.#nameFormat === 'lowercase' ? key : planned.gpu.name;
-    const entry = entryOf({ ...planned.gpu, name, version: this.version });
     this.entries.set(key, planned.change === 'DELETED' ? undefined : entry);
     this.#size += { ADDED: 1, MODIFIED: 0, DELETED: -1 }[planned.change];
     this.changes.push({ type: planned.change, version: this.version, entry });
@@ -271,6 +293,14 @@ function entryOf(gpu: CachedGpu): Entry {
   return { gpu, bytes, response: gpuResponse(bytes) };
 }
 
-function keyOf(name: string): string {
+/** How a GPU is called when it is served. */
+function servedName({ name, uuid }: CachedGpu, format: NameFormat): string {
+  if (format === 'lowercase') return keyOf(name);
+  // One that an earlier daemon put in lower case is called by its UUID again.
+  return keyOf(uuid) === name ? uuid : name;
+}
+
+/** What the GPUs of all spellings of a name are kept under. */
+export function keyOf(name: string): string {
   return name.toLowerCase();
 }

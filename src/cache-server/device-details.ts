@@ -10,7 +10,15 @@ import {
   ListDevicesResponse,
   WatchDevicesResponse,
 } from '../wire/gpubroker/device/v1/device_details.ts';
-import type { Cache, CacheObserver, CacheView, Change, Entry, Written } from './cache.ts';
+import {
+  type Cache,
+  type CacheObserver,
+  type CacheView,
+  type Change,
+  type Entry,
+  keyOf,
+  type Written,
+} from './cache.ts';
 import { toFrame } from './encoding.ts';
 import { CacheError } from './errors.ts';
 import { isStale } from './gpu.ts';
@@ -127,8 +135,4 @@ export function createDeviceDetails(cache: Cache, book: DeviceBook, context: Rpc
 
 function encodeEvent(type: EventType, device: Device): Buffer {
   return toFrame(WatchDevicesResponse.encode({ type, device }));
-}
-
-function keyOf(name: string): string {
-  return name.toLowerCase();
 }

@@ -9,12 +9,18 @@ import { frameHeaderLength } from './encoding.ts';
 import { interceptStreams } from './grpc-internals.ts';
 import { limits } from './limits.ts';
 
+/** Why a request is no message. */
+export interface FrameProblem {
+  readonly code: status;
+  readonly details: string;
+}
+
 /** One read: it answers with a frame or a refusal, in this turn or later, once. */
 export interface FastRead {
   readonly path: string;
   /** `message` is the request without its frame; `headers` are those of the call. */
   handle(
-    message: Buffer,
+    message: Buffer | FrameProblem,
     headers: IncomingHttpHeaders,
     answer: (frame: Buffer) => void,
     refuse: (code: status, details: string) => void,
@@ -50,44 +56,47 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
 function receive(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, read: FastRead): void {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Its 'close' follows; there is nobody left to answer.
-  stream.on('error', () => undefined);
-  stream.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > limits.requestBytes + frameHeaderLength) {
-      refuse(stream, status.RESOURCE_EXHAUSTED, `a request may have ${limits.requestBytes} bytes`);
-      stream.close(constants.NGHTTP2_NO_ERROR);
-    }
-  });
-  stream.on('end', () => {
-    const request = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-    const problem = frameProblem(request);
-    if (problem) {
-      refuse(stream, ...problem);
-      return;
-    }
+  const handle = (message: Buffer | FrameProblem) =>
     read.handle(
-      request.subarray(frameHeaderLength),
+      message,
       headers,
       (frame) => answer(stream, frame),
       (code, details) => refuse(stream, code, details),
     );
+  // Its 'close' follows; there is nobody left to answer.
+  stream.on('error', () => undefined);
+  stream.on('data', (chunk: Buffer) => {
+    if (size > most) return;
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size <= most) return;
+    chunks.length = 0;
+    handle(tooLong);
+    stream.close(constants.NGHTTP2_NO_ERROR);
+  });
+  stream.on('end', () => {
+    if (size <= most) handle(messageIn(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
   });
 }
 
-function frameProblem(request: Buffer): [status, string] | undefined {
-  if (request.length === 0) return [status.UNIMPLEMENTED, 'a unary call has one message, this one has none'];
-  if (request.length < frameHeaderLength) return [status.INVALID_ARGUMENT, 'the message is cut short'];
-  if (request[0] !== 0) return [status.UNIMPLEMENTED, 'compressed without a grpc-encoding'];
-  const length = request.readUInt32BE(1);
-  if (length > limits.requestBytes) {
-    return [status.RESOURCE_EXHAUSTED, `a request may have ${limits.requestBytes} bytes, this one has ${length}`];
+const most = limits.readRequestBytes + frameHeaderLength;
+const tooLong: FrameProblem = {
+  code: status.RESOURCE_EXHAUSTED,
+  details: `a request of this method may have ${limits.readRequestBytes} bytes`,
+};
+
+function messageIn(request: Buffer): Buffer | FrameProblem {
+  if (request.length === 0) {
+    return { code: status.UNIMPLEMENTED, details: 'a unary call has one message, this one has none' };
   }
+  if (request.length < frameHeaderLength) return { code: status.INVALID_ARGUMENT, details: 'the message is cut short' };
+  if (request[0] !== 0) return { code: status.UNIMPLEMENTED, details: 'compressed without a grpc-encoding' };
+  const length = request.readUInt32BE(1);
+  if (length > limits.readRequestBytes) return tooLong;
   const rest = request.length - frameHeaderLength - length;
-  if (rest < 0) return [status.INVALID_ARGUMENT, 'the message is cut short'];
-  if (rest > 0) return [status.UNIMPLEMENTED, 'a unary call has one message, this one has more'];
-  return undefined;
+  if (rest < 0) return { code: status.INVALID_ARGUMENT, details: 'the message is cut short' };
+  if (rest > 0) return { code: status.UNIMPLEMENTED, details: 'a unary call has one message, this one has more' };
+  return request.subarray(frameHeaderLength);
 }
 
 function answer(stream: ServerHttp2Stream, frame: Buffer): void {

@@ -12,7 +12,7 @@ import {
   type WatchGpusRequest,
 } from '../wire/nvidia/device/v1alpha1/gpu.ts';
 import type { Cache, CacheView, Written } from './cache.ts';
-import { createdResponse } from './encoding.ts';
+import { createdResponse, toFrame } from './encoding.ts';
 import { CacheError } from './errors.ts';
 import type { FastRead } from './fast-reads.ts';
 import type { GpuWatches } from './gpu-watches.ts';
@@ -25,7 +25,7 @@ export const gpuServiceName = 'nvidia.device.v1alpha1.GpuService';
 /** The methods of GpuService with answers that are bytes already. */
 export const gpuServiceDefinition = encoded(GpuServiceService);
 
-const nothing = Buffer.from(Empty.encode({}).finish());
+const nothing = toFrame(Empty.encode({}));
 
 /** A read: the frame that answers a request, from the cache as it is. */
 type Read<Q> = (request: Q, view: CacheView) => Buffer;

@@ -3,6 +3,7 @@ import type { ServerWritableStream, status } from '@grpc/grpc-js';
 import type { CacheObserver, CacheView, Change } from './cache.ts';
 import { type EventType, watchEvent } from './encoding.ts';
 import { History } from './history.ts';
+import { limits } from './limits.ts';
 import type { WatchMetrics } from './metrics.ts';
 import { WatchStreams } from './watch-streams.ts';
 
@@ -14,7 +15,7 @@ export class GpuWatches implements CacheObserver {
 
   /** @param version the version of the cache now */
   constructor(version: number, historySize: number, queueSize: number, metrics: WatchMetrics) {
-    this.#history = new History(version, historySize);
+    this.#history = new History(version, historySize, limits.historyBytes);
     this.#streams = new WatchStreams(queueSize, metrics);
     this.#metrics = metrics;
   }

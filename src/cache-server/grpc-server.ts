@@ -12,10 +12,10 @@ import type { GpuWatches } from './gpu-watches.ts';
 import { cutConnections, limitConnections } from './grpc-internals.ts';
 import type { Health } from './health.ts';
 import { limits } from './limits.ts';
-import { addReflection } from './reflection.ts';
+import type { Reflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
 import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused, sparingOthers } from './socket.ts';
-import type { StreamLimit } from './stream-limit.ts';
+import { limitStreams } from './stream-limit.ts';
 
 // It would write plain text to standard error beside the structured log; its errors reach us as values.
 setLogVerbosity(logVerbosity.NONE);
@@ -27,7 +27,7 @@ export interface Served {
   readonly book: DeviceBook;
   readonly controlled: Controlled;
   readonly health: Health;
-  readonly streamLimit: StreamLimit;
+  readonly reflection: Reflection;
 }
 
 /** A server that listens. */
@@ -37,11 +37,11 @@ export interface Endpoint {
 }
 
 /** A server with every service; it does not listen yet. */
-export function createGrpcServer(served: Served, context: RpcContext): Server {
-  const { cache, watches, book, controlled, health, streamLimit } = served;
+export function createGrpcServer(served: Served, context: RpcContext, mostStreams: number): Server {
+  const { cache, watches, book, controlled, health, reflection } = served;
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
-    'grpc.max_concurrent_streams': limits.streams,
+    'grpc.max_concurrent_streams': mostStreams,
     // Bookkeeping for a debugging service that is not served; it costs every call a little.
     'grpc.enable_channelz': 0,
   });
@@ -49,9 +49,9 @@ export function createGrpcServer(served: Served, context: RpcContext): Server {
   server.addService(deviceDetailsDefinition, createDeviceDetails(cache, book, context));
   server.addService(daemonControlDefinition, createDaemonControl(controlled, context));
   health.addTo(server, context);
-  addReflection(server);
+  reflection.addTo(server);
   addFastReads(server, createFastReads(cache, context));
-  streamLimit.addTo(server);
+  limitStreams(server, mostStreams);
   return server;
 }
 

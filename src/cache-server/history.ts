@@ -2,18 +2,22 @@
 import { CacheError } from './errors.ts';
 
 /** A bounded history of events whose versions have no gaps. */
-export class History<Event> {
+export class History<Event extends { readonly frame: Buffer }> {
   /** A ring: the event of version `v` lies at `v % ring.length`. */
   readonly #ring: (Event | undefined)[];
   /** The version before the oldest event. */
   #floor: number;
   #version: number;
+  readonly #mostBytes: number;
+  #bytes = 0;
 
   /**
    * @param version the version of the cache now; what led there is not known
    * @param size how many events are kept
+   * @param mostBytes how many bytes of events are kept; the latest one is, whatever its size
    */
-  constructor(version: number, size: number) {
+  constructor(version: number, size: number, mostBytes: number) {
+    this.#mostBytes = mostBytes;
     this.#version = version;
     this.#floor = version;
     this.#ring = new Array<Event | undefined>(size).fill(undefined);
@@ -23,8 +27,17 @@ export class History<Event> {
   push(version: number, event: Event): void {
     if (version !== this.#version + 1) throw new Error(`event of version ${version} after ${this.#version}`);
     this.#version = version;
+    if (version - this.#floor > this.#ring.length) this.#forgetOldest();
     this.#ring[version % this.#ring.length] = event;
-    this.#floor = Math.max(this.#floor, version - this.#ring.length);
+    this.#bytes += event.frame.length;
+    while (this.#bytes > this.#mostBytes && this.#floor < version - 1) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    this.#floor += 1;
+    const at = this.#floor % this.#ring.length;
+    this.#bytes -= this.#ring[at]?.frame.length ?? 0;
+    this.#ring[at] = undefined;
   }
 
   /**

@@ -19,12 +19,14 @@ type Group<W> = { kind: 'reads'; waiting: Waiting<() => void>[] } | { kind: 'wri
 
 /** What a {@link FreshnessLock} needs. */
 export interface FreshnessLockOptions<W> {
-  /** Stores and applies one group; must neither throw nor reject. Synchronous when it returns nothing. */
+  /** Stores and applies one group. Synchronous when it returns nothing. */
   store: (writes: readonly W[]) => Promise<void> | undefined;
   /** How many writes may wait. */
   maxWaitingWrites: number;
   /** Told how long each read and write that had to wait did so, in seconds. */
   onWait: (seconds: number) => void;
+  /** Told of a read or a store that threw: a fault of the program, after which the lock goes on. */
+  onError: (error: unknown) => void;
   /** A monotonic clock in milliseconds. */
   clock: () => number;
 }
@@ -69,9 +71,20 @@ export class FreshnessLock<W> {
 
   #store(writes: readonly W[]): void {
     this.#storing = true;
-    const stored = this.#options.store(writes);
-    if (stored) stored.then(() => this.#advance());
-    else this.#advance();
+    if (!this.#begin(writes)) this.#advance();
+  }
+
+  /** Begins to store a group; false when it is done already. */
+  #begin(writes: readonly W[]): boolean {
+    const { store, onError } = this.#options;
+    try {
+      const stored = store(writes);
+      stored?.catch(onError).then(() => this.#advance());
+      return stored !== undefined;
+    } catch (error) {
+      onError(error);
+      return false;
+    }
   }
 
   /** The group in the front has been stored: the reads behind it run, then the next writes are stored. */
@@ -84,15 +97,19 @@ export class FreshnessLock<W> {
       }
       this.#reportWaits(group.waiting);
       if (group.kind === 'reads') {
-        for (const { item: run } of group.waiting) run();
+        for (const { item: run } of group.waiting) this.#run(run);
         continue;
       }
       this.#waitingWrites -= group.waiting.length;
-      const stored = this.#options.store(group.waiting.map(({ item }) => item));
-      if (stored) {
-        stored.then(() => this.#advance());
-        return;
-      }
+      if (this.#begin(group.waiting.map(({ item }) => item))) return;
+    }
+  }
+
+  #run(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#options.onError(error);
     }
   }
 

@@ -2,7 +2,7 @@
 import { CacheError } from './errors.ts';
 import { type CachedGpu, notReconfirmed, type OwnedCondition } from './gpu.ts';
 import { limits } from './limits.ts';
-import type { ReportedStatus, Write } from './write.ts';
+import { agentProvider, type ReportedStatus, type Write } from './write.ts';
 
 /** The GPU after a write; its version is the cache's to give. `undefined` where the write deletes it. */
 export type Planned =
@@ -23,6 +23,9 @@ export function plan(write: Write, current: CachedGpu | undefined, now: number, 
   switch (write.kind) {
     case 'update':
       expectVersion(write.expectedVersion, current);
+      if (held && write.provider !== agentProvider && write.uuid !== current.uuid) {
+        throw new CacheError('failed-precondition', `the UUID of ${current.name} is what the agent on this node sees`);
+      }
       return write.uuid === current.uuid
         ? { change: 'none', gpu: current }
         : { change: 'MODIFIED', gpu: { ...current, uuid: write.uuid } };
@@ -99,7 +102,9 @@ function planExpire(current: CachedGpu, now: number): Planned {
     const lastTransitionMs = one.status === 'Unknown' ? one.lastTransitionMs : now;
     return { ...one, status: 'Unknown', reason: notReconfirmed, message, lastTransitionMs };
   });
-  const gpu = { ...current, conditions };
+  const gone = new Set(conditions.filter((one) => !one.confirmed).map(({ provider }) => provider));
+  const actions = Object.fromEntries(Object.entries(current.actions).filter(([provider]) => !gone.has(provider)));
+  const gpu = { ...current, conditions, actions };
   return { change: showsTheSame(current, gpu) ? 'none' : 'MODIFIED', gpu };
 }
 

@@ -10,12 +10,29 @@ import {
 type Info = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = Omit<ServerReflectionResponse, 'validHost' | 'originalRequest'>;
 
-/** Adds the service, and the same one under the name that older tools ask for. */
-export function addReflection(server: Server): void {
-  const { serverReflectionInfo } = ServerReflectionService;
-  for (const version of ['v1', 'v1alpha']) {
-    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
-    server.addService({ serverReflectionInfo: { ...serverReflectionInfo, path } }, { serverReflectionInfo: answerAll });
+/** Answers on every server that it is added to. */
+export class Reflection {
+  readonly #calls = new Set<Info>();
+
+  /** Adds the service, and the same one under the name that older tools ask for. */
+  addTo(server: Server): void {
+    const { serverReflectionInfo } = ServerReflectionService;
+    for (const version of ['v1', 'v1alpha']) {
+      const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+      const definition = { serverReflectionInfo: { ...serverReflectionInfo, path } };
+      server.addService(definition, { serverReflectionInfo: (call: Info) => this.#begin(call) });
+    }
+  }
+
+  /** Ends what clients have left open. */
+  endAll(): void {
+    for (const call of this.#calls) call.end();
+  }
+
+  #begin(call: Info): void {
+    this.#calls.add(call);
+    call.on('cancelled', () => this.#calls.delete(call));
+    answerAll(call);
   }
 }
 

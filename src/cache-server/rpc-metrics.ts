@@ -9,11 +9,11 @@ const bounds = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const labelNames = ['grpc_type', 'grpc_service', 'grpc_method'] as const;
 type Labels = Readonly<Record<(typeof labelNames)[number], string>>;
 
-/** Codes as Go spells them: `NotFound`, not `NOT_FOUND`. */
+/** Codes as Go spells them: `NotFound`, not `NOT_FOUND`; and `Canceled`, with one l. */
 const codeNames = new Map(
   Object.entries(status)
     .filter((pair): pair is [string, status] => typeof pair[1] === 'number')
-    .map(([name, code]) => [code, name === 'OK' ? name : pascalCase(name)]),
+    .map(([name, code]) => [code, name === 'OK' ? name : pascalCase(name).replace('Cancelled', 'Canceled')]),
 );
 
 /** Counts the calls of one method. */

@@ -110,6 +110,11 @@ export function fastRead<Q>(
     path: `/${service}/${method}`,
     handle(message, headers, answer, refuse) {
       const start = record.started();
+      if (!Buffer.isBuffer(message)) {
+        record.handled(start, message.code);
+        refuse(message.code, message.details);
+        return;
+      }
       const request = parse(message);
       const metadata = { get: (name: string) => [headers[name]] };
       const refuseWith = (error: unknown) => {

@@ -1,5 +1,5 @@
 // The cache server put together: state, cache, services and sockets, as steps of a daemon's life.
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
 import { type CacheServerOptions, type LogLevel, logLevels } from '../daemon/node-options.ts';
@@ -12,11 +12,13 @@ import { gpuServiceName } from './gpu-service.ts';
 import { GpuWatches } from './gpu-watches.ts';
 import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Served } from './grpc-server.ts';
 import { Health } from './health.ts';
+import { limits } from './limits.ts';
 import { countHealth, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
 import { expectReconfirmation } from './reconfirmation.ts';
+import { Reflection } from './reflection.ts';
 import { RpcMetrics } from './rpc-metrics.ts';
+import { lockFolder } from './state/folder-lock.ts';
 import { StateFile } from './state/state-file.ts';
-import { StreamLimit } from './stream-limit.ts';
 
 /** The parts of a running cache server that the agent writes to. */
 export interface CacheServer {
@@ -40,6 +42,7 @@ export function cacheServerSteps(
   { daemon, sources, opened }: ServeOptions,
 ): readonly Step[] {
   const { options, log, registry } = context;
+  let unlock: () => void = () => undefined;
   let state: StateFile;
   let served: Served;
   let giveUp: () => void = () => undefined;
@@ -48,6 +51,7 @@ export function cacheServerSteps(
   const stateStep: Step = {
     name: 'state',
     async start() {
+      unlock = await lock(options.dataDir);
       state = await openState(context);
       const cache = new Cache({
         store: state,
@@ -55,6 +59,7 @@ export function cacheServerSteps(
         now: Date.now,
         nameFormat: options.nameFormat,
         clock: () => performance.now(),
+        onError: (error) => log.error({ err: error }, 'a fault inside the cache'),
       });
       observeCache(cache, registry, options.conditionPolarity);
       const { watchHistorySize, watchQueueSize } = options;
@@ -68,14 +73,15 @@ export function cacheServerSteps(
       const book = new DeviceBook(cache, watchQueueSize, options.conditionPolarity);
       const controlled = controlOf(context, cache, daemon, sources);
       const health = new Health();
-      const streamLimit = new StreamLimit();
-      served = { cache, watches, book, controlled, health, streamLimit };
+      const reflection = new Reflection();
+      served = { cache, watches, book, controlled, health, reflection };
       giveUp = expectReconfirmation(cache, options.heartbeatInterval);
       opened?.({ cache, book });
     },
     async stop() {
       giveUp();
       await state.close();
+      unlock();
     },
   };
 
@@ -89,11 +95,12 @@ export function cacheServerSteps(
     name: 'device API',
     async start() {
       const metrics = new RpcMetrics(registry);
-      const socket = createGrpcServer(served, { metrics, log, writable: true });
+      const socket = createGrpcServer(served, { metrics, log, writable: true }, limits.streams);
       endpoints.push(await listenOnSocket(socket, options.unixSocket, options.socketMode, options.socketGroup));
       log.info({ socket: options.unixSocket }, 'serving the device API');
       if (options.grpcAddress !== '') {
-        const tcp = createGrpcServer(served, { metrics, log, writable: options.grpcAllowWrites });
+        const rpc = { metrics, log, writable: options.grpcAllowWrites };
+        const tcp = createGrpcServer(served, rpc, limits.tcpStreams);
         endpoints.push(await listenTcp(tcp, context).catch(closeAll));
       }
       followReadiness(context, served.health);
@@ -102,10 +109,21 @@ export function cacheServerSteps(
       served.watches.endAll();
       served.book.streams.endAll();
       served.health.endAll();
+      served.reflection.endAll();
       await Promise.all(endpoints.map((endpoint) => endpoint.close(force)));
     },
   };
   return [stateStep, serveStep];
+}
+
+/** A folder that cannot be made is no reason not to serve: then there is nothing to lock. */
+async function lock(folder: string): Promise<() => void> {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch {
+    return () => undefined;
+  }
+  return lockFolder(folder);
 }
 
 function openState({ options, log, readiness, registry }: DaemonContext<CacheServerOptions>): Promise<StateFile> {

@@ -38,6 +38,8 @@ export async function claimSocket(path: string): Promise<void> {
     if (!found) return;
     if (!found.isSocket()) throw socketRefused(path, 'a file that is no socket lies there');
     if (await isServed(path)) throw socketInUse(path);
+    // Another daemon that starts at this moment may have taken the place meanwhile.
+    if (socketInode(path) !== found.ino) throw socketInUse(path);
     rmSync(path, { force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;

@@ -19,22 +19,26 @@ export class StreamWatcher {
   readonly #call: ServerWritableStream<unknown, Buffer>;
   readonly #transport: Transport;
   readonly #queueSize: number;
-  readonly #onClose: (dropped: number) => void;
+  readonly #onClose: (code: status, dropped: number) => void;
   /** Shared with other watchers, so it is walked and never changed. */
   #first: readonly Buffer[] = [];
   #firstAt = 0;
   #queue: Buffer[] = [];
   #state: 'open' | 'waiting' | 'closed' = 'open';
 
-  /** @param onClose called once, however the stream ends, with the number of events that a cut kept from it */
-  constructor(call: ServerWritableStream<unknown, Buffer>, queueSize: number, onClose: (dropped: number) => void) {
+  /** @param onClose called once, however the stream ends: with its code, and how many events a cut kept from it */
+  constructor(
+    call: ServerWritableStream<unknown, Buffer>,
+    queueSize: number,
+    onClose: (code: status, dropped: number) => void,
+  ) {
     this.#call = call;
     this.#transport = transportOf(call);
     this.#queueSize = queueSize;
     this.#onClose = onClose;
     this.#transport.stream.on('drain', () => this.#drain());
     // 'cancelled' comes at the end of every call, however it ended.
-    call.on('cancelled', () => this.#close());
+    call.on('cancelled', () => this.#close(status.CANCELLED));
   }
 
   /** Sends what the watch begins with; it does not count towards the queue. */
@@ -56,7 +60,7 @@ export class StreamWatcher {
 
   /** Ends the stream quietly, as a server that goes away does: the client may watch again. */
   end(): void {
-    if (this.#close()) this.#call.end();
+    if (this.#close(status.OK)) this.#call.end();
   }
 
   #drain(): void {
@@ -79,7 +83,7 @@ export class StreamWatcher {
 
   #cut(): void {
     const dropped = this.#queue.length + this.#first.length - this.#firstAt;
-    if (!this.#close(dropped)) return;
+    if (!this.#close(status.RESOURCE_EXHAUSTED, dropped)) return;
     const { stream } = this.#transport;
     this.#transport.sendStatus({
       code: status.RESOURCE_EXHAUSTED,
@@ -97,12 +101,12 @@ export class StreamWatcher {
   }
 
   /** False when the stream was closed before. */
-  #close(dropped = 0): boolean {
+  #close(code: status, dropped = 0): boolean {
     if (this.#state === 'closed') return false;
     this.#state = 'closed';
     this.#first = [];
     this.#queue = [];
-    this.#onClose(dropped);
+    this.#onClose(code, dropped);
     return true;
   }
 }

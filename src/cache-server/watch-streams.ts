@@ -1,5 +1,5 @@
 // The streams that watch one kind of event: every event goes to all of them, encoded once.
-import { type ServerWritableStream, status } from '@grpc/grpc-js';
+import type { ServerWritableStream, status } from '@grpc/grpc-js';
 import { CacheError } from './errors.ts';
 import { limits } from './limits.ts';
 import { StreamWatcher } from './stream-watcher.ts';
@@ -37,10 +37,10 @@ export class WatchStreams {
     if (this.#streams.size >= limits.watchers) {
       throw new CacheError('exhausted', `${limits.watchers} streams watch already, which is the limit`);
     }
-    const stream = new StreamWatcher(call, this.#queueSize, (dropped) => {
+    const stream = new StreamWatcher(call, this.#queueSize, (code, dropped) => {
       this.#streams.delete(stream);
       this.#observer.streamClosed(dropped);
-      ended(dropped > 0 ? status.RESOURCE_EXHAUSTED : status.OK);
+      ended(code);
     });
     this.#streams.add(stream);
     this.#observer.streamOpened();

@@ -7,13 +7,15 @@ import { type RunningCacheServer, startCacheServer } from '../fixtures/cache-ser
 import type { WireGpu } from '../fixtures/node-client.ts';
 import { runs } from '../properties.ts';
 
+const fail = (error: unknown) => expect.fail(String(error));
+
 /** A cache whose store takes as long as the test wants. */
 function slowCache() {
   const pending: (() => void)[] = [];
   const store = {
     append: (_changes: readonly Change[]) => new Promise<void>((resolve) => void pending.push(resolve)),
   };
-  const cache = new Cache({ store, nameFormat: 'lowercase', now: () => 0, clock: () => 0 });
+  const cache = new Cache({ store, nameFormat: 'lowercase', now: () => 0, clock: () => 0, onError: fail });
   const finishStore = async () => {
     pending.shift()?.();
     await new Promise(setImmediate);

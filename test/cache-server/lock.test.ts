@@ -22,6 +22,7 @@ function createLock(maxWaitingWrites = 1024) {
     },
     maxWaitingWrites,
     onWait: (seconds) => waits.push(seconds),
+    onError: (error) => events.push(`error ${error}`),
     clock: () => time,
   });
   return {
@@ -94,6 +95,44 @@ describe('the freshness lock', () => {
     expect(waits).toEqual([0.5, 0.25]);
   });
 
+  test('goes on after a read that throws, and tells of it', async () => {
+    const { lock, read, events, finishStore } = createLock();
+    lock.write('W1');
+    lock.read(() => {
+      throw 'fault';
+    });
+    read('R');
+    lock.write('W2');
+    await finishStore();
+    await finishStore();
+    read('R2');
+    expect(events.slice(2)).toEqual(['error fault', 'read R', 'store W2', 'stored W2', 'read R2']);
+  });
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw 'fault';
+      },
+    ],
+    ['rejects', () => Promise.reject('fault')],
+  ])('goes on after a store that %s, and tells of it', async (_how, store) => {
+    const events: string[] = [];
+    const onError = (error: unknown) => events.push(`error ${error}`);
+    const lock = new FreshnessLock<string>({
+      store,
+      maxWaitingWrites: 2,
+      onWait: () => undefined,
+      onError,
+      clock: () => 0,
+    });
+    lock.write('W1');
+    lock.read(() => events.push('read R'));
+    await new Promise(setImmediate);
+    expect(events).toEqual(['error fault', 'read R']);
+  });
+
   test('stores without waiting when the store is synchronous', () => {
     const stored: string[] = [];
     const lock = new FreshnessLock<string>({
@@ -103,6 +142,7 @@ describe('the freshness lock', () => {
       },
       maxWaitingWrites: 1,
       onWait: () => undefined,
+      onError: (error) => expect.fail(String(error)),
       clock: () => 0,
     });
     for (const name of ['W1', 'W2', 'W3']) expect(lock.write(name)).toBe(true);

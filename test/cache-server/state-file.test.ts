@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Cache } from '../../src/cache-server/cache.ts';
 import { StateFile } from '../../src/cache-server/state/state-file.ts';
+import { VersionBlock } from '../../src/cache-server/state/version-block.ts';
 import { testWith } from '../capabilities.ts';
 
 let folder: string;
@@ -43,6 +44,7 @@ async function open(bootId = 'this-boot', at = folder): Promise<Opened> {
     nameFormat: 'lowercase',
     now: () => Date.UTC(2026, 0, 1),
     clock: () => 0,
+    onError: (error) => expect.fail(String(error)),
   });
   return { cache, state, troubles, damages };
 }
@@ -107,6 +109,14 @@ describe('after a power loss', () => {
     expect(shown(await open('boot-2')).version).toBe(1);
   });
 
+  test('a daemon that was killed before its first file stood does not pass for one that lost nothing', async () => {
+    const before = await open();
+    for (let i = 0; i < 3; i += 1) await createGpu(before, `gpu-${i}`);
+    // As the constructor of the next one leaves it, before the new state file is in its place.
+    new VersionBlock(folder, 3, () => undefined).close();
+    expect(shown(await open()).version).toBe(1_000_003);
+  });
+
   test('the next block of versions is reserved long before the last one is used up', async () => {
     const before = await open();
     const versions = () => JSON.parse(readFileSync(join(folder, 'versions'), 'utf8').slice(9)) as { reserved: number };
@@ -169,6 +179,12 @@ describe('a damaged file', () => {
     expect(damaged()).toHaveLength(3);
   });
 
+  test('that is larger than any of ours can be is set aside unread', async () => {
+    writeFileSync(join(folder, 'state'), '');
+    truncateSync(join(folder, 'state'), 17 * 1024 * 1024);
+    expect((await open()).damages).toEqual([expect.stringContaining('more than 16777216; set aside')]);
+  });
+
   test('beside a damaged reservation makes versions jump above any count of changes', async () => {
     await createGpu(await open('boot-1'), 'gpu-a');
     writeFileSync(join(folder, 'versions'), 'nonsense');
@@ -196,6 +212,8 @@ describe('a folder that cannot be used', () => {
   test('stops nothing: state is served from memory, and trouble is told', async () => {
     writeFileSync(join(folder, 'file'), '');
     const inMemory = await open('this-boot', join(folder, 'file', 'below'));
+    // Nothing could be reserved, so versions begin above any that an earlier daemon may have handed out.
+    expect(shown(inMemory).version).toBe(Date.UTC(2026, 0, 1));
     await createGpu(inMemory, 'gpu-a');
     expect(shown(inMemory).gpus).toHaveLength(1);
     expect(inMemory.troubles).toEqual([expect.stringContaining('served from memory')]);

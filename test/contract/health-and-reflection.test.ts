@@ -29,7 +29,7 @@ describe('health', () => {
   });
 
   test('of a service with an endless name is refused, and the daemon serves on', async () => {
-    const outcome = await server.client.call('Check', { service: `${'x'.repeat(900_000)}\u{1F525}` });
+    const outcome = await server.client.call('Check', { service: `${'x'.repeat(400_000)}\u{1F525}` });
     expect(outcome).toMatchObject({ code: 'NOT_FOUND' });
     expect(await server.client.ok('Check', {})).toEqual({ status: 'SERVING' });
   });

@@ -32,10 +32,17 @@ describe('DeleteGpu of a GPU that the agent sees', () => {
     expect(await server.client.call('GetGpu', { name: 'gpu-seen' })).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('hinders no other write: its spec and its status may change', async () => {
+  test('keeps the UUID that the agent sees: another one is FAILED_PRECONDITION, unless the agent gives it', async () => {
     server.cache.hold('gpu-seen');
     const update = { gpu: { metadata: { name: 'gpu-seen' }, spec: { uuid: 'GPU-other' } } };
+    expect(await server.client.call('UpdateGpu', update)).toMatchObject({ code: 'FAILED_PRECONDITION' });
+    const write = { kind: 'update', name: 'gpu-seen', uuid: 'GPU-other', expectedVersion: 0n } as const;
+    await server.cache.write({ ...write, provider: 'gpubroker-agent' });
     expect(await server.client.call('UpdateGpu', update)).toHaveProperty('ok');
+  });
+
+  test('hinders no change of its status', async () => {
+    server.cache.hold('gpu-seen');
     expect(await server.client.call('UpdateGpuStatus', { name: 'gpu-seen', status: {} })).toHaveProperty('ok');
   });
 

@@ -159,7 +159,7 @@ describe('whose place it takes', () => {
 
   test('not that of a living process: GPUB_SOCKET_IN_USE, and that one serves on', async () => {
     const first = await start();
-    await expect(start()).rejects.toMatchObject({
+    await expect(start('--data-dir', join(folder, 'other'))).rejects.toMatchObject({
       code: 'GPUB_SOCKET_IN_USE',
       message: expect.stringContaining(first.socket),
     });

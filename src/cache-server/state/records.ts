@@ -44,9 +44,13 @@ export function decodeState(text: string): Restored {
   let closed = false;
   const damaged = (damage: string): Restored => ({ gpus: [...gpus.values()], version, boot, closed: false, damage });
 
-  const lines = text.split('\n');
-  const rest = lines.pop();
-  for (const [i, line] of lines.entries()) {
+  let count = 0;
+  let at = 0;
+  // Line by line, for the file may be large beside the heap.
+  for (let end = text.indexOf('\n'); end !== -1; at = end + 1, end = text.indexOf('\n', at)) {
+    const line = text.slice(at, end);
+    const i = count;
+    count += 1;
     const record = unseal<Header | StateRecord>(line);
     if (!record) return damaged(`line ${i + 1} is altered`);
     if (i === 0) {
@@ -60,8 +64,8 @@ export function decodeState(text: string): Restored {
     if ('gpu' in record) gpus.set(record.gpu.name.toLowerCase(), restoreGpu(record.gpu, record.v));
     if ('deleted' in record) gpus.delete(record.deleted.toLowerCase());
   }
-  if (rest !== '') return damaged(`line ${lines.length + 1} is torn`);
-  if (lines.length === 0) return damaged('it is empty');
+  if (at < text.length) return damaged(`line ${count + 1} is torn`);
+  if (count === 0) return damaged('it is empty');
   return { gpus: [...gpus.values()], version, boot, closed };
 }
 

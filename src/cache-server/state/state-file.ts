@@ -8,7 +8,7 @@
 //
 // Nothing is synced to the disk inside a write: a killed process loses nothing that way. What a power loss could take
 // is covered by `version-block.ts`, and by the providers, who report again after a restart.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, ChangeStore } from '../cache.ts';
@@ -19,8 +19,10 @@ import { readReservation, VersionBlock } from './version-block.ts';
 
 /** How long a write waits for the disk before it is served from memory. */
 const appendDeadlineMs = 100;
-/** The file is written anew when it has grown beyond this many bytes and four times what a new one would take. */
+/** The file is written anew when it has grown beyond this many bytes and twice what a new one would take. */
 const compactAboveBytes = 1024 * 1024;
+/** A file that is larger cannot be ours: what is served is bounded (limits.ts), and so is what is written. */
+const mostBytes = 16 * 1024 * 1024;
 const firstRetryMs = 1_000;
 const longestRetryMs = 30_000;
 /** How many damaged files are kept for whoever wants to look. */
@@ -41,16 +43,21 @@ export interface StateFileOptions {
 
 /** The state file `state` in the data folder. */
 export class StateFile implements ChangeStore {
-  /** What was in the cache before the restart. */
-  readonly restored: { readonly gpus: readonly CachedGpu[]; readonly version: number };
+  /** What was in the cache before the restart, and the version at which it goes on. */
+  restored: { readonly gpus: readonly CachedGpu[]; readonly version: number };
   readonly #options: StateFileOptions;
   /** The latest line of each GPU: all that a new file needs. */
   readonly #lines = new Map<string, string>();
+  /** Of all these lines together. */
+  #linesBytes = 0;
   #version: number;
+  /** What is wrong with either file. */
+  readonly #troubles = new Map<'state' | 'versions', string>();
   #versions: VersionBlock | undefined;
   #file: FileHandle | undefined;
   #fileBytes = 0;
   #mode: 'keeping' | 'missing' | 'closed' = 'missing';
+  #closing = false;
   /** Operations on the file, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #stuck = 0;
@@ -61,7 +68,7 @@ export class StateFile implements ChangeStore {
     this.#options = options;
     this.restored = restored;
     this.#version = restored.version;
-    for (const gpu of restored.gpus) this.#lines.set(gpu.name.toLowerCase(), seal(gpuRecord(gpu)));
+    for (const gpu of restored.gpus) this.#keep(gpu.name, seal(gpuRecord(gpu)));
   }
 
   /** Reads what is there and begins a new file. Never throws: without a usable disk, changes are kept in memory. */
@@ -72,25 +79,23 @@ export class StateFile implements ChangeStore {
   }
 
   append(changes: readonly Change[]): Promise<void> | undefined {
-    const records = changes.map(recordOf);
-    const text = records.map(seal).join('');
+    const lines = changes.map((change) => seal(recordOf(change)));
     for (const [i, { entry, type }] of changes.entries()) {
-      const key = entry.gpu.name.toLowerCase();
-      if (type === 'DELETED') this.#lines.delete(key);
-      else this.#lines.set(key, seal(records[i] as StateRecord));
+      this.#keep(entry.gpu.name, type === 'DELETED' ? undefined : lines[i]);
     }
     this.#version = changes.at(-1)?.version ?? this.#version;
     this.#versions?.used(this.#version);
-    if (this.#mode !== 'keeping') {
+    if (this.#mode !== 'keeping' || this.#closing) {
       this.#versions?.setLossy(true);
       return undefined;
     }
-    return this.#bounded(this.#inTurn(() => this.#write(text)));
+    return this.#bounded(this.#inTurn(() => this.#write(lines.join(''))));
   }
 
   /** Notes that the daemon stops in good order; waits for the disk, but not for long. */
   async close(): Promise<void> {
-    if (this.#mode === 'closed') return;
+    if (this.#closing) return;
+    this.#closing = true;
     clearTimeout(this.#retry);
     if (this.#mode === 'keeping') {
       await this.#bounded(
@@ -109,12 +114,29 @@ export class StateFile implements ChangeStore {
   async #begin(): Promise<void> {
     try {
       mkdirSync(this.#options.folder, { recursive: true });
-      this.#versions = new VersionBlock(this.#options.folder, this.#version, (error) => this.#trouble(error));
+      this.#versions = this.#reserve();
       await this.#inTurn(() => this.#rewrite());
+      this.#versions.begin();
       this.#mode = 'keeping';
     } catch (error) {
+      // Nothing is reserved on disk: milliseconds since the epoch lie above any count of changes before.
+      if (!this.#versions) {
+        this.#version = Math.max(this.#version, this.#options.now());
+        this.restored = { ...this.restored, version: this.#version };
+      }
       this.#miss(error as Error);
     }
+  }
+
+  #reserve(): VersionBlock {
+    return new VersionBlock(this.#options.folder, this.#version, (error) => this.#tell('versions', error));
+  }
+
+  #keep(name: string, line: string | undefined): void {
+    const key = name.toLowerCase();
+    this.#linesBytes += (line?.length ?? 0) - (this.#lines.get(key)?.length ?? 0);
+    if (line === undefined) this.#lines.delete(key);
+    else this.#lines.set(key, line);
   }
 
   /** Waits for an operation, but no longer than the deadline; a failure turns the mode to `missing`. */
@@ -150,7 +172,7 @@ export class StateFile implements ChangeStore {
     const { bytesWritten } = (await this.#file?.write(bytes)) ?? { bytesWritten: 0 };
     if (bytesWritten < bytes.length) throw new Error('the disk is full');
     this.#fileBytes += bytes.length;
-    if (this.#fileBytes > compactAboveBytes && this.#fileBytes > 4 * this.#snapshot().length) await this.#rewrite();
+    if (this.#fileBytes > compactAboveBytes && this.#fileBytes > 2 * this.#linesBytes) await this.#rewrite();
   }
 
   /** Writes a whole new file beside the old one and puts it in its place. */
@@ -177,23 +199,27 @@ export class StateFile implements ChangeStore {
   }
 
   #miss(error: Error): void {
-    if (this.#mode === 'closed') return;
+    if (this.#closing) return;
     this.#mode = 'missing';
     this.#versions?.setLossy(true);
-    this.#trouble(error);
+    this.#tell('state', error);
+    this.#recoverLater();
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+  }
+
+  #recoverLater(): void {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#recover(), this.#retryMs).unref();
-    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
   }
 
   async #recover(): Promise<void> {
     if (this.#stuck > 0) {
-      this.#retry = setTimeout(() => this.#recover(), this.#retryMs).unref();
+      this.#recoverLater();
       return;
     }
     // From here on changes are appended behind the new file; should it fail, they are in memory all the same.
     const rewritten = this.#inTurn(async () => {
-      this.#versions ??= new VersionBlock(this.#options.folder, this.#version, (error) => this.#trouble(error));
+      this.#versions ??= this.#reserve();
       await this.#rewrite();
     });
     this.#mode = 'keeping';
@@ -201,13 +227,16 @@ export class StateFile implements ChangeStore {
     if ((this.#mode as string) !== 'keeping') return;
     this.#retryMs = firstRetryMs;
     this.#versions?.setLossy(false);
-    this.#options.onTrouble(undefined);
+    this.#tell('state', undefined);
   }
 
-  #trouble(error: Error): void {
-    this.#options.onTrouble(
-      `state cannot be written to ${this.#options.folder}: ${error.message}; it is served from memory`,
-    );
+  #tell(what: 'state' | 'versions', error: Error | undefined): void {
+    if (!error && !this.#troubles.has(what)) return;
+    const where = join(this.#options.folder, what);
+    const meanwhile = what === 'state' ? 'changes are served from memory' : 'versions may repeat after a power loss';
+    if (error) this.#troubles.set(what, `${where} cannot be written: ${error.message}; ${meanwhile}`);
+    else this.#troubles.delete(what);
+    this.#options.onTrouble([...this.#troubles.values()].join('; ') || undefined);
   }
 }
 
@@ -230,6 +259,8 @@ function restore(options: StateFileOptions): { gpus: readonly CachedGpu[]; versi
 function readState(folder: string, onDamage: StateFileOptions['onDamage'], now: number): Restored | undefined {
   const path = join(folder, 'state');
   try {
+    const { size } = statSync(path);
+    if (size > mostBytes) throw new Error(`it has ${size} bytes, more than ${mostBytes}`);
     const state = decodeState(readFileSync(path, 'utf8'));
     if (state.damage) onDamage(`${path}: ${state.damage}; ${setAside(folder, now)}`);
     return state;

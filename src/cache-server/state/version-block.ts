@@ -29,23 +29,25 @@ export function readReservation(folder: string): Reservation | undefined | 'dama
 /** The file `versions` in the data folder. */
 export class VersionBlock {
   readonly #file: number;
-  readonly #onError: (error: Error) => void;
+  readonly #onResult: (error: Error | undefined) => void;
   #wanted: Reservation;
+  #written: Reservation;
   #writing = false;
   #closed = false;
 
   /**
-   * Opens the file and reserves the first block, on disk before it returns.
+   * Opens the file and reserves the first block, on disk before it returns; lossy, for the state file is still to come.
    *
-   * @param onError told when a later reservation fails; it is tried again with the next version
+   * @param onResult told how each later write ended; one that failed is tried again with the next version
    * @throws a system error when the file cannot be written
    */
-  constructor(folder: string, version: number, onError: (error: Error) => void) {
-    this.#onError = onError;
-    this.#wanted = { reserved: version + blockSize, lossy: false };
+  constructor(folder: string, version: number, onResult: (error: Error | undefined) => void) {
+    this.#onResult = onResult;
+    this.#wanted = { reserved: version + blockSize, lossy: true };
+    this.#written = this.#wanted;
     this.#file = openSync(join(folder, 'versions'), constants.O_RDWR | constants.O_CREAT, 0o644);
     try {
-      writeSync(this.#file, encode(this.#wanted), 0, fileBytes, 0);
+      this.#writeNow();
       fdatasyncSync(this.#file);
     } catch (error) {
       closeSync(this.#file);
@@ -53,17 +55,24 @@ export class VersionBlock {
     }
   }
 
+  /** Notes that the state file stands, before anybody is served; it is synced with the next block, or never. */
+  begin(): void {
+    this.#wanted = { ...this.#wanted, lossy: false };
+    this.#writeNow();
+    this.#written = this.#wanted;
+  }
+
   /** Called with every version that is handed out: reserves the next block in time, in the background. */
   used(version: number): void {
-    if (version < this.#wanted.reserved - blockSize / 2) return;
-    this.#wanted = { ...this.#wanted, reserved: version + blockSize };
+    if (version >= this.#wanted.reserved - blockSize / 2) {
+      this.#wanted = { ...this.#wanted, reserved: version + blockSize };
+    }
     this.#write();
   }
 
   /** Notes whether the state file misses changes. */
   setLossy(lossy: boolean): void {
-    if (this.#wanted.lossy === lossy) return;
-    this.#wanted = { ...this.#wanted, lossy };
+    if (this.#wanted.lossy !== lossy) this.#wanted = { ...this.#wanted, lossy };
     this.#write();
   }
 
@@ -73,17 +82,24 @@ export class VersionBlock {
     if (!this.#writing) closeSync(this.#file);
   }
 
+  #writeNow(): void {
+    writeSync(this.#file, encode(this.#wanted), 0, fileBytes, 0);
+  }
+
   #write(): void {
-    if (this.#writing || this.#closed) return;
+    if (this.#wanted === this.#written || this.#writing || this.#closed) return;
     this.#writing = true;
-    const written = this.#wanted;
-    write(this.#file, encode(written), 0, fileBytes, 0, (writeError) => {
+    const writing = this.#wanted;
+    write(this.#file, encode(writing), 0, fileBytes, 0, (writeError) => {
       fdatasync(this.#file, (syncError) => {
         this.#writing = false;
-        const error = writeError ?? syncError;
-        if (error) this.#onError(error);
+        const error = writeError ?? syncError ?? undefined;
+        if (!error) this.#written = writing;
         if (this.#closed) closeSync(this.#file);
-        else if (!error && this.#wanted !== written) this.#write();
+        else {
+          this.#onResult(error);
+          if (!error) this.#write();
+        }
       });
     });
   }
