@@ -54,6 +54,13 @@ export const optionWithoutValue = defineError(
   (key) => `Write --${key}=VALUE.`,
 );
 
+/** A default that depends on the user or the machine, and cannot be found out. */
+export const optionWithoutDefault = defineError(
+  'GPUB_OPTION_WITHOUT_DEFAULT',
+  (key: string, reason: string) => `${key}: no value is given, and its default cannot be found: ${reason}`,
+  (key) => `Give --${key}.`,
+);
+
 export const optionRepeated = defineError(
   'GPUB_OPTION_REPEATED',
   (key: string, origin: string) => `${key}: given more than once by ${origin}, but it takes one value`,

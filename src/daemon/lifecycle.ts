@@ -41,7 +41,8 @@ export interface LifecycleOptions {
   readonly host?: ProcessHost;
 }
 
-const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
+/** SIGHUP comes when the terminal of `gpubroker up` is closed. */
+const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type Signal = keyof typeof signalNumbers;
 
 /** How long forced steps may take, in milliseconds. */
@@ -144,9 +145,9 @@ class Life {
   }
 
   #listen(): () => void {
+    const signals = Object.keys(signalNumbers) as Signal[];
     const listeners: [string, (argument: unknown) => void][] = [
-      ['SIGTERM', () => this.#signal('SIGTERM')],
-      ['SIGINT', () => this.#signal('SIGINT')],
+      ...signals.map((signal): [string, () => void] => [signal, () => this.#signal(signal)]),
       ['uncaughtException', (error) => this.#crash(error)],
       ['unhandledRejection', (error) => this.#crash(error)],
     ];

@@ -1,12 +1,13 @@
 // The kinds of option a daemon can have: how each reads, checks and shows its value.
 import { formatDuration, parseDuration } from './duration.ts';
+import { messageOf, optionInvalid, optionWithoutDefault } from './errors.ts';
 
 /** One option. `Value` is what the program gets. */
 export interface Option<Value> {
   readonly description: string;
   /** What may be given, to end the sentence "give …". */
   readonly allowed: string;
-  /** The value if nothing gives one. */
+  /** The value if nothing gives one; may throw a CodedError where it depends on the user or the machine. */
   readonly fallback: () => Value;
   /** The default as `--help` shows it. */
   readonly fallbackText: string;
@@ -127,18 +128,53 @@ export function fileMode(spec: Described<number>): Option<number> {
   });
 }
 
-/** A table with other defaults, each written as on the command line. */
+/** A default that depends on the user or the machine: found out only where nothing gives the option. */
+export interface FoundDefault {
+  /** The value as on the command line; undefined for the default that the table had. May throw. */
+  readonly find: () => string | undefined;
+  /** What `--help` shows in its place. */
+  readonly shown: string;
+}
+
+/**
+ * A table with other defaults, each written as on the command line. The fallback of a {@link FoundDefault} throws a
+ * CodedError where what is found is not allowed, or nothing can be found.
+ */
 export function withDefaults<Table extends OptionTable>(
   table: Table,
-  defaults: Readonly<Partial<Record<keyof Table, string>>>,
+  defaults: Readonly<Partial<Record<keyof Table, string | FoundDefault>>>,
 ): Table {
-  const changed = Object.entries(defaults).map(([name, text]) => {
+  const changed = Object.entries(defaults).map(([name, given]) => {
     const option = table[name];
-    const value = option?.parse(String(text));
-    if (!option || value === undefined) throw new Error(`${text} is no default for ${name}`);
-    return [name, { ...option, fallback: () => value, fallbackText: option.format(value) || 'none' }];
+    if (!option || given === undefined) throw new Error(`${name} is no option`);
+    return [name, typeof given === 'string' ? withDefault(option, given) : withFoundDefault(name, option, given)];
   });
   return { ...table, ...Object.fromEntries(changed) };
+}
+
+function withDefault(option: Option<unknown>, text: string): Option<unknown> {
+  const value = option.parse(text);
+  if (value === undefined) throw new Error(`${text} is no default: give ${option.allowed}`);
+  return { ...option, fallback: () => value, fallbackText: option.format(value) || 'none' };
+}
+
+function withFoundDefault(name: string, option: Option<unknown>, { find, shown }: FoundDefault): Option<unknown> {
+  const fallback = () => {
+    const text = foundText(name, find);
+    if (text === undefined) return option.fallback();
+    const value = option.parse(text);
+    if (value === undefined) throw optionInvalid(name, text, 'default', option.allowed);
+    return value;
+  };
+  return { ...option, fallback, fallbackText: shown };
+}
+
+function foundText(name: string, find: () => string | undefined): string | undefined {
+  try {
+    return find();
+  } catch (error) {
+    throw optionWithoutDefault(name, messageOf(error));
+  }
 }
 
 /** `a, b or c`. */

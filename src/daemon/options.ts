@@ -1,5 +1,5 @@
 // The options of a daemon: flag, then environment, then YAML file, then default; checked, typed and frozen.
-import { type CodedError, OptionsError, optionInvalid } from './errors.ts';
+import { CodedError, OptionsError, optionInvalid } from './errors.ts';
 import { readOptionFile } from './option-file.ts';
 import { readFlags } from './option-flags.ts';
 import type { Option, OptionTable } from './option-kinds.ts';
@@ -76,9 +76,10 @@ export function resolveOptions<Values>(
   const values: Record<string, unknown> = {};
   const settings: Setting[] = [];
   for (const [name, option] of Object.entries(table)) {
-    const { value, source } = resolveOne(name, option, layers, errors);
-    values[camelCase(name)] = Object.freeze(value);
-    settings.push({ key: name, value: option.format(value), source });
+    const resolved = resolveOne(name, option, layers, errors);
+    if (!resolved) continue;
+    values[camelCase(name)] = Object.freeze(resolved.value);
+    settings.push({ key: name, value: option.format(resolved.value), source: resolved.source });
   }
   const typed = Object.freeze(values) as Values;
   if (errors.length === 0) errors.push(...rules(typed));
@@ -93,6 +94,7 @@ function found(text: string | undefined, source: string) {
   return text === undefined ? undefined : { text, source };
 }
 
+/** Undefined after a problem, which is in `errors` then. */
 function resolveOne(name: string, option: Option<unknown>, layers: readonly Layer[], errors: CodedError[]) {
   for (const layer of layers) {
     const given = layer(name, option);
@@ -100,9 +102,15 @@ function resolveOne(name: string, option: Option<unknown>, layers: readonly Laye
     const value = option.parse(given.text);
     if (value !== undefined) return { value, source: given.source };
     errors.push(optionInvalid(name, given.text, given.source, option.allowed));
-    break;
+    return undefined;
   }
-  return { value: option.fallback(), source: 'default' };
+  try {
+    return { value: option.fallback(), source: 'default' };
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    errors.push(error);
+    return undefined;
+  }
 }
 
 function configFile(table: OptionTable, layers: readonly Layer[]): string {

@@ -1,9 +1,10 @@
 // `config print`: what a daemon would run with, and where each value comes from.
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { command } from './command.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.restoreAllMocks();
 });
 
 test('key, value and source', async () => {
@@ -39,4 +40,47 @@ test('wrong options are 2', async () => {
   const { code, stdout, stderr } = await command('config', 'print', 'broker');
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain('"broker": only options are taken here');
+});
+
+describe('of `up`', () => {
+  /** What `config print up` prints for an ordinary user, by key. */
+  async function printedForUser(...flags: string[]) {
+    vi.spyOn(process, 'getuid').mockReturnValue(1000);
+    const { code, stdout, stderr } = await command('config', 'print', 'up', '--json', ...flags);
+    const settings: { key: string; value: string }[] = stdout === '' ? [] : JSON.parse(stdout);
+    return { code, stderr, values: Object.fromEntries(settings.map(({ key, value }) => [key, value])) };
+  }
+
+  test('its own defaults, in the places of this user', async () => {
+    vi.stubEnv('XDG_RUNTIME_DIR', '/run/user/1000');
+    vi.stubEnv('XDG_DATA_HOME', '/home/a/data');
+    const { code, values } = await printedForUser();
+    expect(code).toBe(0);
+    expect(values).toMatchObject({
+      'unix-socket': '/run/user/1000/gpubroker/device.sock',
+      'data-dir': '/home/a/data/gpubroker',
+      'health-port': '0',
+      'log-format': 'text',
+    });
+  });
+
+  test('a socket path that is too long is refused, unless another is given', async () => {
+    vi.stubEnv('XDG_RUNTIME_DIR', `/${'long/'.repeat(30)}`);
+    const refused = await printedForUser();
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(
+      /unix-socket: "\/long.*" \(from default\) is not allowed: .*\[GPUB_OPTION_INVALID\]/,
+    );
+    expect((await printedForUser('--unix-socket', '/x.sock')).values['unix-socket']).toBe('/x.sock');
+  });
+});
+
+test('--json as the value of another flag stays that', async () => {
+  const { code, stderr } = await command('config', 'print', '--node-name', '--json');
+  expect(code).toBe(2);
+  expect(stderr).toContain('node-name');
+  const switched = await command('config', 'print', 'agent', '--grpc-allow-writes', '--json');
+  expect(JSON.parse(switched.stdout)).toContainEqual(
+    expect.objectContaining({ key: 'grpc-allow-writes', value: 'true' }),
+  );
 });

@@ -48,6 +48,16 @@ test('steps start in order and stop in reverse', async () => {
   expect(host.eventNames()).toEqual([]);
 });
 
+test('a terminal that is closed stops it like any signal', async () => {
+  const events: string[] = [];
+  const { host, readiness, done, logged } = life(noting(events, 'a'));
+  await until(() => readiness.isReady);
+  host.emit('SIGHUP');
+  expect(await done).toBe(0);
+  expect(events).toEqual(['start a', 'stop a']);
+  expect(logged()).toContain('stopped');
+});
+
 test('after a signal it is not ready, and serves on for the shutdown delay', async () => {
   const events: string[] = [];
   const { host, readiness, done } = life(noting(events, 'a'), { shutdownDelay: 100 });
@@ -88,6 +98,7 @@ test('what does not even stop by force is left behind', async () => {
 });
 
 test.each([
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ])('a second signal, %s, exits at once', async (signal, code) => {

@@ -1,8 +1,9 @@
 // What a daemon's own steps are given, and what its defaults may be.
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Daemon, type DaemonContext, runDaemon } from '../../src/daemon/daemon.ts';
 import { type CacheServerOptions, cacheServerOptions } from '../../src/daemon/node-options.ts';
 import { withDefaults } from '../../src/daemon/option-kinds.ts';
+import { resolveOptions } from '../../src/daemon/options.ts';
 import { FakeProcess } from './fake-process.ts';
 
 afterEach(() => {
@@ -52,4 +53,40 @@ test('a table may be given other defaults, each as on the command line', () => {
   expect(table['shutdown-delay']?.fallback()).toBe(0);
   expect(table['grpc-address']?.fallbackText).toBe('none');
   expect(() => withDefaults(cacheServerOptions.table, { 'shutdown-delay': '5' })).toThrow('5 is no default');
+});
+
+describe('a default that is found out', () => {
+  const withSocket = (find: () => string | undefined) => ({
+    ...cacheServerOptions,
+    table: withDefaults(cacheServerOptions.table, { 'unix-socket': { find, shown: 'your own' } }),
+  });
+
+  /** What is resolved without the environment of the tests. */
+  const resolve = (find: () => string | undefined, ...argv: string[]) =>
+    resolveOptions(withSocket(find), { argv, environment: {} });
+
+  test('is not looked for where the option is given, nor for --help', () => {
+    const find = vi.fn(() => '/own.sock');
+    expect(withSocket(find).table['unix-socket']?.fallbackText).toBe('your own');
+    expect(resolve(find, '--unix-socket', '/x.sock').values.unixSocket).toBe('/x.sock');
+    expect(find).not.toHaveBeenCalled();
+    expect(resolve(find).values.unixSocket).toBe('/own.sock');
+  });
+
+  test('may be the one that the table had', () => {
+    expect(resolve(() => undefined).values.unixSocket).toBe('/var/run/device-api/device.sock');
+  });
+
+  test('is refused like any value where it is not allowed', () => {
+    expect(() => resolve(() => `/${'x'.repeat(107)}`)).toThrow(
+      /^unix-socket: "\/x+" \(from default\) is not allowed: give a path of at most 107 bytes$/,
+    );
+  });
+
+  test('says why it cannot be found', () => {
+    const find = () => {
+      throw new Error('no home');
+    };
+    expect(() => resolve(find)).toThrow('unix-socket: no value is given, and its default cannot be found: no home');
+  });
 });
