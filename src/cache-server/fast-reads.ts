@@ -15,16 +15,11 @@ export interface FrameProblem {
   readonly details: string;
 }
 
-/** One read: it answers with a frame or a refusal, in this turn or later, once. */
+/** One read: it calls {@link answer} or {@link refuse} with the stream, in this turn or later, once. */
 export interface FastRead {
   readonly path: string;
   /** `message` is the request without its frame; `headers` are those of the call. */
-  handle(
-    message: Buffer | FrameProblem,
-    headers: IncomingHttpHeaders,
-    answer: (frame: Buffer) => void,
-    refuse: (code: status, details: string) => void,
-  ): void;
+  handle(message: Buffer | FrameProblem, headers: IncomingHttpHeaders, stream: ServerHttp2Stream): void;
 }
 
 const contentType = 'application/grpc+proto';
@@ -52,33 +47,33 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
   return encoding === undefined || encoding === 'identity';
 }
 
-/** Collects the one message of a call. */
+/** Collects the one message of a call; nearly always it comes in one piece. */
 function receive(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, read: FastRead): void {
-  const chunks: Buffer[] = [];
+  let request: Buffer = nothing;
+  let rest: Buffer[] | undefined;
   let size = 0;
-  const handle = (message: Buffer | FrameProblem) =>
-    read.handle(
-      message,
-      headers,
-      (frame) => answer(stream, frame),
-      (code, details) => refuse(stream, code, details),
-    );
   // Its 'close' follows; there is nobody left to answer.
-  stream.on('error', () => undefined);
+  stream.on('error', ignore);
   stream.on('data', (chunk: Buffer) => {
     if (size > most) return;
     size += chunk.length;
-    chunks.push(chunk);
-    if (size <= most) return;
-    chunks.length = 0;
-    handle(tooLong);
-    stream.close(constants.NGHTTP2_NO_ERROR);
+    if (size > most) {
+      read.handle(tooLong, headers, stream);
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    } else if (request === nothing) {
+      request = chunk;
+    } else {
+      rest ??= [request];
+      rest.push(chunk);
+    }
   });
   stream.on('end', () => {
-    if (size <= most) handle(messageIn(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    if (size <= most) read.handle(messageIn(rest ? Buffer.concat(rest) : request), headers, stream);
   });
 }
 
+const nothing = Buffer.alloc(0);
+const ignore = () => undefined;
 const most = limits.readRequestBytes + frameHeaderLength;
 const tooLong: FrameProblem = {
   code: status.RESOURCE_EXHAUSTED,
@@ -99,7 +94,8 @@ function messageIn(request: Buffer): Buffer | FrameProblem {
   return request.subarray(frameHeaderLength);
 }
 
-function answer(stream: ServerHttp2Stream, frame: Buffer): void {
+/** Ends a stream with a frame and the status OK. */
+export function answer(stream: ServerHttp2Stream, frame: Buffer): void {
   if (stream.destroyed || stream.closed) return;
   stream.respond(okHeaderList, respondOptions);
   stream.on('wantTrailers', sendOkTrailers);

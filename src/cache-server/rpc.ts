@@ -1,4 +1,5 @@
 // What every call has in common: its code when it is refused, its counters, its line in the log.
+import type { IncomingHttpHeaders } from 'node:http2';
 import {
   type handleUnaryCall,
   type Metadata,
@@ -10,7 +11,7 @@ import {
 import type { Log } from '../daemon/logger.ts';
 import { messageOf } from './encoding.ts';
 import { CacheError, type Refusal } from './errors.ts';
-import type { FastRead } from './fast-reads.ts';
+import { answer, type FastRead, refuse } from './fast-reads.ts';
 import type { RpcMetrics } from './rpc-metrics.ts';
 import { defaultProvider, readProvider } from './write.ts';
 
@@ -108,20 +109,19 @@ export function fastRead<Q>(
   const parse = tolerant(decode);
   return {
     path: `/${service}/${method}`,
-    handle(message, headers, answer, refuse) {
+    handle(message, headers, stream) {
       const start = record.started();
       if (!Buffer.isBuffer(message)) {
         record.handled(start, message.code);
-        refuse(message.code, message.details);
+        refuse(stream, message.code, message.details);
         return;
       }
       const request = parse(message);
-      const metadata = { get: (name: string) => [headers[name]] };
       const refuseWith = (error: unknown) => {
         const { code, details } = statusOf(error, context.log, method);
         record.handled(start, code);
-        refuse(code, details);
-        logCall(context.log, method, { metadata, request }, code, details);
+        refuse(stream, code, details);
+        logCall(context.log, method, { metadata: metadataOf(headers), request }, code, details);
       };
       try {
         refuseMalformed(request);
@@ -129,8 +129,10 @@ export function fastRead<Q>(
           request,
           (frame) => {
             record.handled(start, status.OK);
-            answer(frame);
-            logCall(context.log, method, { metadata, request }, status.OK);
+            answer(stream, frame);
+            if (context.log.isLevelEnabled('debug')) {
+              logCall(context.log, method, { metadata: metadataOf(headers), request }, status.OK);
+            }
           },
           refuseWith,
         );
@@ -139,6 +141,11 @@ export function fastRead<Q>(
       }
     },
   };
+}
+
+/** Headers as the log reads metadata. */
+function metadataOf(headers: IncomingHttpHeaders): { get(name: string): unknown[] } {
+  return { get: (name) => [headers[name]] };
 }
 
 /** A streaming method; `handle` throws to refuse the call, and calls `ended` when the stream is over. */

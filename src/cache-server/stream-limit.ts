@@ -7,6 +7,9 @@ import { interceptStreams } from './grpc-internals.ts';
 /** Refuses calls beyond a number. To be called last before the server listens: it must see streams before others do. */
 export function limitStreams(server: Server, most: number): void {
   let open = 0;
+  const closed = () => {
+    open -= 1;
+  };
   interceptStreams(server, (stream) => {
     if (open >= most) {
       // Its 'close' follows; there is nobody left to answer.
@@ -15,9 +18,7 @@ export function limitStreams(server: Server, most: number): void {
       return true;
     }
     open += 1;
-    stream.once('close', () => {
-      open -= 1;
-    });
+    stream.on('close', closed);
     return false;
   });
 }
