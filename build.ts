@@ -17,7 +17,7 @@ await build({
   outdir: 'dist',
   bundle: true,
   platform: 'node',
-  target: 'node22.12',
+  target: 'node24',
   format: 'esm',
   // Each command loads only what it needs, which is most of the time it takes to start. The pieces lie beside
   // probe.js, for code finds it by its own place.

@@ -26,9 +26,9 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function run(file: string, argv: string[], env: NodeJS.ProcessEnv = process.env) {
+function run(file: string, argv: string[], env: NodeJS.ProcessEnv = process.env, cwd = root) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(file, argv, { env }, (error, stdout, stderr) => {
+    execFile(file, argv, { env, cwd }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });
   });
@@ -98,6 +98,14 @@ describe('the launcher', () => {
     expect(JSON.parse(stdout)).toEqual([['gpus', 'get', 'a b', ''], []]);
   });
 
+  test('finds itself where the shell has a CDPATH', async () => {
+    install('cd', { node: real });
+    const env = { ...process.env, CDPATH: root, PATH: `${join(folder, 'cd/path')}:/usr/bin:/bin` };
+    const { code, stdout, stderr } = await run('sh', ['bin/gpubroker', 'version'], env, join(folder, 'cd'));
+    expect([code, stderr]).toEqual([0, '']);
+    expect(JSON.parse(stdout)).toEqual([['version'], []]);
+  });
+
   test.each(['agent', 'cache-server', 'up'])('gives %s flags that save memory, which Node accepts', async (name) => {
     const program = install(`memory-${name}`, { node: real });
     const env = { ...process.env, PATH: `${join(folder, `memory-${name}`, 'path')}:/usr/bin:/bin` };
@@ -115,9 +123,9 @@ describe('the launcher', () => {
   });
 
   test.each([
-    ['old', 'echo v20.20.2', 'is v20.20.2: install Node.js 22.12 or newer'],
-    ['older-minor', 'echo v22.11.0', 'is v22.11.0: install Node.js 22.12 or newer'],
-    ['broken', 'exit 1', 'is broken: install Node.js 22.12 or newer'],
+    ['old', 'echo v20.20.2', 'is v20.20.2: install Node.js 24 or newer'],
+    ['before its time', 'echo v23.11.1', 'is v23.11.1: install Node.js 24 or newer'],
+    ['broken', 'exit 1', 'is broken: install Node.js 24 or newer'],
   ])('refuses a Node that is %s', async (name, body, expected) => {
     const program = install(name, { node: body });
     const env = { ...process.env, PATH: `${join(folder, name, 'path')}:/usr/bin:/bin` };
