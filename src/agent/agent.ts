@@ -3,7 +3,7 @@ import { type CacheServer, cacheServerSteps } from '../cache-server/serve.ts';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
 import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
-import type { Supervisor } from './devices/supervisor.ts';
+import { type Supervisor, startingSource } from './devices/supervisor.ts';
 import type { SourceView } from './devices/view.ts';
 import { Gpus } from './gpus.ts';
 import { observeSources } from './metrics.ts';
@@ -12,12 +12,14 @@ import { judgeSource, sourceNames, sourceOptions, superviseSource, toSource } fr
 /** After so many beats, what was there before the restart and has not been seen since is gone. */
 const beatsUntilGone = 3;
 
-/** The steps of the agent, in order. `choose` says which sources look for GPUs; by default those of the options. */
+/** Says which sources look for GPUs; rejects soon after `abort`. */
+type Choose = (context: DaemonContext<AgentOptions>, abort: AbortSignal) => Promise<readonly SourceName[]>;
+
+/** The steps of the agent, in order; by default the sources are those of the options. */
 export function agentSteps(
   context: DaemonContext<AgentOptions>,
   daemon: string,
-  choose: (context: DaemonContext<AgentOptions>) => Promise<readonly SourceName[]> = async ({ options }) =>
-    sourceNames(options),
+  choose: Choose = async ({ options }) => sourceNames(options),
 ): readonly Step[] {
   const devices = new Devices(context, choose);
   const serving = cacheServerSteps(context, {
@@ -25,23 +27,20 @@ export function agentSteps(
     sources: () => devices.sources().map(toSource),
     opened: (server) => devices.opened(server),
   });
-  return [...serving, { name: 'devices', start: () => devices.start(), stop: () => devices.stop() }];
+  return [...serving, { name: 'devices', start: (abort) => devices.start(abort), stop: () => devices.stop() }];
 }
 
 /** The supervisors, and the way of their devices into the cache. */
 class Devices {
   readonly #context: DaemonContext<AgentOptions>;
-  readonly #choose: (context: DaemonContext<AgentOptions>) => Promise<readonly SourceName[]>;
+  readonly #choose: Choose;
   readonly #sources = new Map<string, SourceView>();
   #supervisors: readonly Supervisor[] = [];
   #gpus: Gpus | undefined;
   #patience: NodeJS.Timeout | undefined;
   #patienceOver = false;
 
-  constructor(
-    context: DaemonContext<AgentOptions>,
-    choose: (context: DaemonContext<AgentOptions>) => Promise<readonly SourceName[]>,
-  ) {
+  constructor(context: DaemonContext<AgentOptions>, choose: Choose) {
     this.#context = context;
     this.#choose = choose;
   }
@@ -55,12 +54,12 @@ class Devices {
     observeSources(this.#context.registry, () => this.sources());
   }
 
-  async start(): Promise<void> {
+  async start(abort: AbortSignal): Promise<void> {
     const { options, log } = this.#context;
-    const names = await this.#choose(this.#context);
+    const names = await this.#choose(this.#context, abort);
     this.#supervisors = names.map((name) => {
       const source = sourceOptions(name, options);
-      this.#see({ name, state: 'starting', message: '', devices: 0, restarts: 0, enumerated: false });
+      this.#see(startingSource(name));
       return superviseSource(source, options, this.#listener(), log);
     });
     for (const supervisor of this.#supervisors) supervisor.start();
@@ -90,9 +89,11 @@ class Devices {
     this.#removeUnseen();
   }
 
-  /** Nothing is called gone as long as a source might still show it. */
+  /** Nothing is called gone as long as a source might still show it: a device that has not said its uuid may be it. */
   #removeUnseen(): void {
-    const complete = this.sources().every(({ state, enumerated }) => state === 'running' && enumerated);
+    const complete = this.sources().every(
+      ({ state, enumerated, unidentified }) => state === 'running' && enumerated && unidentified === 0,
+    );
     if (this.#patienceOver && complete) this.#gpus?.removeUnseen();
   }
 }

@@ -55,7 +55,12 @@ export function superviseSource(
   });
 }
 
-/** Keeps the readiness up to date: not ready before a source has been looked through once, a warning when it fails later. */
+/**
+ * Keeps the readiness up to date. A source is ready once a look at all its devices has identified one, or found that
+ * there is none. Not before: where every device refuses, nothing that is served can be true. But a device that refuses
+ * beside others that answer is a warning only, or one lost GPU would keep a node unready through every restart. What
+ * goes wrong later is a warning too, for then the GPUs are served as Unknown.
+ */
 export function judgeSource(readiness: Readiness, source: SourceView): void {
   const { name, state, message, enumerated } = source;
   if (!enumerated) readiness.notReady(name, message || 'its devices have not been looked at yet');

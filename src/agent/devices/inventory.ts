@@ -182,10 +182,11 @@ export class Inventory {
     }
   }
 
-  /** Takes back every `ok` that was not confirmed at or after this time. */
+  /** Takes back every `ok` that was not confirmed at or after this time; what was taken back before gets the message. */
   setSilent(since: number, state: DeviceState, message: string): void {
     for (const device of this.#devices.values()) {
-      if (device.view.state === 'ok' && device.answeredAt < since) this.#setState(device, state, message);
+      const believed = device.view.state === 'ok' || device.view.state === state;
+      if (believed && device.answeredAt < since) this.#setState(device, state, message);
     }
   }
 

@@ -17,15 +17,21 @@ export class ProbeCensus {
   readonly #options: ProbeCensusOptions;
   readonly #living = new Set<ProbeClient>();
   readonly #dying = new Map<ProbeClient, NodeJS.Timeout>();
+  #waiting: (() => void)[] = [];
   #closed = false;
 
   constructor(options: ProbeCensusOptions) {
     this.#options = options;
   }
 
-  /** Whether that many more processes could turn out unkillable and still not be too many. */
-  hasRoomFor(more: number): boolean {
-    return this.#dying.size + more <= MAX_UNKILLABLE;
+  /** Whether one more may be started: should every process then turn out unkillable, there are still not too many. */
+  hasRoom(): boolean {
+    return this.#dying.size + this.#living.size < MAX_UNKILLABLE;
+  }
+
+  /** Resolves as soon as {@link hasRoom}. */
+  async room(): Promise<void> {
+    while (!this.hasRoom()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Starts a process; undefined when the system has none to give, and after the end. */
@@ -65,5 +71,6 @@ export class ProbeCensus {
     clearTimeout(this.#dying.get(probe));
     this.#living.delete(probe);
     this.#dying.delete(probe);
+    for (const look of this.#waiting.splice(0)) look();
   }
 }

@@ -15,18 +15,19 @@
 //   hung, names none        all devices `hung`; a new probe after a back-off
 //   died                    nothing yet; a new probe after a short back-off
 //   died twice in a row     on the same call for the same device: as if it had hung
+//                           on calls that name none: all devices `probe-down`; a new probe after a longer back-off
 //
 // Other devices keep their state meanwhile. Only when the main probe has been down for a whole deadline do those turn
 // `probe-down` that have not answered since.
 //
-// At most two processes that survive SIGKILL may exist (probe-census.ts): beyond that nothing is tried again until one
-// of them ends. A main probe that leaves out the device that hung is not such a repetition, and starts.
+// At most two processes that survive SIGKILL may exist (probe-census.ts): so with two of them none is started, the main
+// probe neither, until one of them ends.
 import type { ChildProcess } from 'node:child_process';
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../../daemon/logger.ts';
 import { Backoff } from './backoff.ts';
 import { Inventory } from './inventory.ts';
-import { ProbeCensus } from './probe-census.ts';
+import { MAX_UNKILLABLE, ProbeCensus } from './probe-census.ts';
 import type { ProbeClient, RoundEnd } from './probe-client.ts';
 import {
   type Answer,
@@ -48,8 +49,10 @@ const DRIVER_BACKOFF = { first: 1_000, longest: 30_000 };
 const CRASH_BACKOFF = { first: 200, longest: 30_000 };
 /** Back-off of a device that hung. */
 const SUSPECT_BACKOFF = { first: 1_000, longest: 60_000 };
-/** Deaths in a row on one call for one device that make it a suspect. */
+/** Deaths in a row on one call for one device that make it a suspect; on calls that name none, the driver unusable. */
 const DEATHS_UNTIL_SUSPECT = 2;
+/** What deaths on calls that name no device are counted under: `open` may answer, and `count` kill the probe all the same. */
+const DRIVER = 'the driver';
 type Hung = Extract<RoundEnd, { end: 'hung' }>;
 type Died = Extract<RoundEnd, { end: 'died' }>;
 
@@ -57,6 +60,12 @@ type Died = Extract<RoundEnd, { end: 'died' }>;
 const STOP_PATIENCE_MS = 200;
 /** What a device or source says that was not heard of. */
 const SILENCE = 'the probe process is down';
+/** The same while none may be started. */
+const NO_ROOM =
+  `the probe process is down, and none is started: ${MAX_UNKILLABLE} killed ones still exist, held by the kernel in a ` +
+  'driver call';
+/** What a source says whose first probe cannot be started. */
+const NO_PROCESS = 'no probe process could be started';
 
 /** What a supervisor needs. All times in milliseconds. */
 export interface SupervisorOptions {
@@ -108,6 +117,9 @@ class ProbeSupervisor implements Supervisor {
   /** The main loop's only wait besides the one for an answer. */
   #pauseTimer: NodeJS.Timeout | undefined;
   #silenceTimer: NodeJS.Timeout | undefined;
+  /** When the main probe went down last, and why it stays down. */
+  #downAt = -Infinity;
+  #downBecause = SILENCE;
   #sweepStarted = -Infinity;
   #sweepEnded = -Infinity;
   /** What the driver counted last. */
@@ -127,7 +139,7 @@ class ProbeSupervisor implements Supervisor {
     this.#options = options;
     this.#listener = listener;
     this.#clock = clock;
-    this.#source = { name: source.name, state: 'starting', message: '', devices: 0, restarts: 0, enumerated: false };
+    this.#source = startingSource(source.name);
     this.#inventory = new Inventory({ source: source.name, listener, log, clock });
     this.#census = new ProbeCensus({ ...options, source: source.name });
     this.#suspects = new Suspects({
@@ -159,6 +171,7 @@ class ProbeSupervisor implements Supervisor {
   /** One turn for every main probe. It never returns: stop() leaves it waiting for what no longer comes. */
   async #run(): Promise<void> {
     for (let restarts = 0; ; restarts += 1) {
+      await this.#room();
       this.#tellSource({ restarts });
       const probe = this.#census.start();
       if (probe) {
@@ -169,6 +182,7 @@ class ProbeSupervisor implements Supervisor {
         else if (down.end === 'died') await this.#died(probe, down);
       } else {
         this.#watchSilence();
+        if (this.#source.state === 'starting') this.#tellSource({ state: 'failed', message: NO_PROCESS });
         await this.#pause(this.#crashBackoff.next());
       }
     }
@@ -293,10 +307,19 @@ class ProbeSupervisor implements Supervisor {
     }
     if (!countRefusal) this.#inventory.endSweep(complete);
     this.#sweepEnded = this.#clock();
+    this.#downBecause = SILENCE;
+    if (this.#deaths.on === DRIVER) this.#deaths = { on: '', times: 0 };
+    if (countRefusal) this.#tellSource({ state: 'running', message: countRefusal.message });
+    else this.#tellLook();
+  }
+
+  #tellLook(): void {
+    const unidentified = this.#unidentified.size;
     this.#tellSource({
       state: 'running',
-      message: countRefusal?.message ?? this.#unidentifiedDevices(),
-      enumerated: this.#source.enumerated || !countRefusal,
+      message: this.#unidentifiedDevices(),
+      enumerated: this.#source.enumerated || this.#inventory.size > 0 || unidentified === 0,
+      unidentified,
     });
   }
 
@@ -327,47 +350,80 @@ class ProbeSupervisor implements Supervisor {
     );
     if ('index' in call) {
       this.#isolate(call.index, message, probe);
-      await this.#roomFor(0);
     } else {
       this.#inventory.setAll('hung', message);
       this.#tellSource({ state: 'failed', message });
       await this.#pause(this.#driverBackoff.next());
-      await this.#roomFor(1);
     }
   }
 
   /** Waits until a new main probe may start. */
   async #died(probe: ProbeClient, { call, how }: Died): Promise<void> {
-    const on = describe(call);
+    const on = 'index' in call ? describe(call) : DRIVER;
     this.#deaths = { on, times: on === this.#deaths.on ? this.#deaths.times + 1 : 1 };
-    this.#options.log.error({ source: this.#source.name, pid: probe.pid, call: on, how }, 'the probe process died');
-    if ('index' in call && this.#deaths.times >= DEATHS_UNTIL_SUSPECT) {
-      this.#isolate(call.index, `the probe process died ${this.#deaths.times} times in a row in ${on} (${how})`, probe);
-      this.#deaths = { on: '', times: 0 };
-    }
+    this.#options.log.error(
+      { source: this.#source.name, pid: probe.pid, call: describe(call), how },
+      'the probe process died',
+    );
+    if (this.#deaths.times >= DEATHS_UNTIL_SUSPECT) this.#diedAgain(probe, { end: 'died', call, how });
     await this.#pause(this.#crashBackoff.next());
   }
 
-  #isolate(index: number, message: string, probe: ProbeClient): void {
-    this.#inventory.suspected(index, message);
-    this.#suspects.add(index, message, probe);
+  #diedAgain(probe: ProbeClient, { call, how }: Died): void {
+    const where = `in ${describe(call)} (${how})`;
+    if ('index' in call) {
+      this.#isolate(call.index, `the probe process died ${this.#deaths.times} times in a row ${where}`, probe);
+      this.#deaths = { on: '', times: 0 };
+    } else {
+      // Without the number of deaths: a message that changed with each would be a new version of every GPU.
+      const message = `the probe process dies again and again ${where}`;
+      this.#downBecause = message;
+      this.#inventory.setAll('probe-down', message);
+      this.#tellSource({ state: 'failed', message });
+    }
   }
 
-  async #roomFor(more: number): Promise<void> {
-    while (!this.#census.hasRoomFor(more)) await this.#pause(this.#options.interval);
+  #isolate(index: number, message: string, probe: ProbeClient): void {
+    const known = this.#inventory.suspected(index, message);
+    this.#suspects.add(index, message, probe);
+    // A driver that names a device has it, though the look at all of them may take long to end.
+    if (!known) this.#tellSource({ unidentified: Math.max(1, this.#source.unidentified) });
+    if (this.#source.state === 'starting') this.#tellSource({ message });
+  }
+
+  /** Waits until a main probe may start. */
+  async #room(): Promise<void> {
+    if (this.#census.hasRoom()) return;
+    this.#downBecause = NO_ROOM;
+    await this.#census.room();
+    this.#downBecause = SILENCE;
   }
 
   /** From now until one deadline later, a device may go without an answer and keep its state. */
   #watchSilence(): void {
-    if (this.#silenceTimer) return;
-    const since = this.#clock();
+    this.#downAt = this.#clock();
+    if (!this.#silenceTimer) this.#endSilence(this.#downAt);
+  }
+
+  #endSilence(since: number): void {
     const end = () => {
       this.#silenceTimer = undefined;
-      this.#inventory.setSilent(since, 'probe-down', SILENCE);
-      if (this.#sweepEnded < since && this.#source.state === 'running')
-        this.#tellSource({ state: 'failed', message: SILENCE });
+      this.#inventory.setSilent(since, 'probe-down', this.#downBecause);
+      if (this.#sweepEnded < since && this.#isUntold()) {
+        this.#tellSource({ state: 'failed', message: this.#downBecause });
+      }
+      // Down again meanwhile: that time counts from its own beginning.
+      if (this.#downAt > since) this.#endSilence(this.#downAt);
     };
-    this.#silenceTimer = setTimeout(end, this.#options.deadline).unref();
+    const delay = since + this.#options.deadline - this.#clock();
+    this.#silenceTimer = setTimeout(end, Math.max(0, delay)).unref();
+  }
+
+  /** Whether the source does not say yet why its probe is down. A first start may take longer than a deadline. */
+  #isUntold(): boolean {
+    const { state, message } = this.#source;
+    if (state === 'failed') return message === SILENCE;
+    return state === 'running' || this.#downBecause === NO_ROOM;
   }
 
   #tellSource(changes: Partial<SourceView>): void {
@@ -406,6 +462,11 @@ class ProbeSupervisor implements Supervisor {
       sourceChanged: (source) => guard(() => listener.sourceChanged(source)),
     };
   }
+}
+
+/** A source of which nothing is known yet. */
+export function startingSource(name: string): SourceView {
+  return { name, state: 'starting', message: '', devices: 0, restarts: 0, enumerated: false, unidentified: 0 };
 }
 
 /** Where the main loop ends: nobody waits for it, and it is forgotten with the supervisor. */

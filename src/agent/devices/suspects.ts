@@ -6,7 +6,8 @@
 //
 // A trial makes every call that the main probe would make, for the call that hung need not be the cheapest one. It
 // waits while the process that hung on the same device still exists (it would hang as well), and while there is no
-// room for another process that may turn out unkillable (probe-census.ts).
+// room for another process that may turn out unkillable (probe-census.ts): beside the main probe there is room for one
+// trial, and for none while a killed process survives.
 
 import type { Log } from '../../daemon/logger.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
@@ -36,7 +37,6 @@ export class Suspects {
   readonly #suspects = new Map<number, Suspect>();
   /** Outlives a release, so that a device that hangs again and again is tried ever more rarely. */
   readonly #backoffs = new Map<number, Backoff>();
-  #trials = 0;
 
   constructor(options: SuspectsOptions) {
     this.#options = options;
@@ -72,10 +72,8 @@ export class Suspects {
 
   async #try(suspect: Suspect): Promise<void> {
     const { census, backoff } = this.#options;
-    if (!suspect.lastProbe.dead || !census.hasRoomFor(this.#trials + 1)) return this.#schedule(suspect, backoff.first);
-    this.#trials += 1;
+    if (!suspect.lastProbe.dead || !census.hasRoom()) return this.#schedule(suspect, backoff.first);
     const answered = await this.#trial(suspect);
-    this.#trials -= 1;
     if (this.#suspects.get(suspect.index) !== suspect) return;
     if (answered) this.#release(suspect);
     else this.#schedule(suspect);

@@ -40,8 +40,13 @@ export interface SourceView {
   devices: number;
   /** How often the probe process was started again. */
   restarts: number;
-  /** Whether an enumeration has looked at every device since the agent started. */
+  /**
+   * Whether, since the agent started, a look at every index has ended that identified a device, or that found none to
+   * identify.
+   */
   enumerated: boolean;
+  /** Indices of the latest look behind which there is a device that has not given its uuid since the agent started. */
+  unidentified: number;
 }
 
 /** Receives every change once; calls come from the event loop of the agent process, never overlapping. */

@@ -25,15 +25,32 @@ test('twice in a row on one device: that device is isolated, and tried again', a
   expect(new Set(told.map((call) => call.state))).toEqual(new Set(['ok', 'hung']));
 });
 
-test('for good: every device is probe-down after a deadline', async () => {
-  const { states, source, setFaults } = await watchRunning({ deadline: 300 });
-  setFaults({ driver: { crash: 'open' } });
-  process.kill(probesOf()[0] ?? 0, 'SIGKILL');
-  await until(() => states().every((state) => state === 'probe-down'));
-  expect(source()).toMatchObject({ state: 'failed', message: 'the probe process is down' });
+test.each(['open', 'count'])('for good in %s: every device is probe-down, and the source says why', async (call) => {
+  const { told, states, source, setFaults } = await watchRunning({ deadline: 5_000 });
+  setFaults({ driver: { crash: call } });
+  if (call === 'open') process.kill(probesOf()[0] ?? 0, 'SIGKILL');
+  await until(() => states().every((state) => state === 'probe-down'), 3_000);
+  const message = `the probe process dies again and again in ${call} (signal SIGSEGV)`;
+  await until(() => source().state === 'failed');
+  expect(source().message).toBe(message);
+  // Further deaths tell nobody anything new.
+  const { restarts } = source();
+  const { length } = told;
+  await until(() => source().restarts > restarts);
+  expect(told).toHaveLength(length);
   setFaults({});
   await until(() => states().every((state) => state === 'ok'));
-  expect(source()).toMatchObject({ state: 'running', message: '' });
+  await until(() => source().state === 'running');
+  expect(source().message).toBe('');
+});
+
+test('from the start: the source has failed soon, though nothing was ever known, and recovers', async () => {
+  const { source, setFaults } = watch({ deadline: 60_000, faults: { driver: { crash: 'open' } } });
+  await until(() => source().state === 'failed', 3_000);
+  expect(source().message).toBe('the probe process dies again and again in open (signal SIGSEGV)');
+  setFaults({});
+  await until(() => source().state === 'running');
+  expect(source()).toMatchObject({ enumerated: true, devices: 4, message: '' });
 });
 
 test('the probe holds none of the secrets of the agent', async () => {

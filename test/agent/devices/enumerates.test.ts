@@ -19,6 +19,7 @@ test('every device is told of, first with its record and as ok', async () => {
     devices: 8,
     restarts: 0,
     enumerated: true,
+    unidentified: 0,
   });
 });
 

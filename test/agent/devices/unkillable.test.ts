@@ -4,25 +4,37 @@ import type { ChildProcess } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { probesOf, sleep, until, watchRunning } from './watched-source.ts';
 
-test('no more than two are made; when one dies, its device is tried again', async () => {
+test('no more than two are made; no probe starts before one of them is gone', async () => {
   const held: ChildProcess[] = [];
   let holding = true;
   const kill = (child: ChildProcess) => void (holding ? held.push(child) : child.kill('SIGKILL'));
-  const { states, setFaults, supervisor } = await watchRunning({ deadline: 500, kill });
+  const { states, device, source, setFaults, supervisor } = await watchRunning({ deadline: 500, kill });
   try {
-    setFaults({ '0': { hang: true }, '1': { hang: true } });
-    await until(() => states()[0] === 'hung' && states()[1] === 'hung');
+    const hang = { hang: true };
+    setFaults({ '0': hang });
+    await until(() => states()[0] === 'hung');
+    setFaults({ '0': hang, '1': hang, '2': hang });
+    await until(() => states()[1] === 'hung');
+    await until(() => states()[2] === 'probe-down' && states()[3] === 'probe-down');
+    const why =
+      'the probe process is down, and none is started: 2 killed ones still exist, held by the kernel in a driver call';
+    await until(() => device(3).message === why);
+    await until(() => source().message === why);
+    expect(source().state).toBe('failed');
     await sleep(2_500);
     expect(held).toHaveLength(2);
-    // Those two, and the main probe, which leaves their devices alone.
-    expect(probesOf()).toHaveLength(3);
-    expect(states()).toEqual(['hung', 'hung', 'ok', 'ok']);
+    expect(probesOf()).toHaveLength(2);
 
+    // With one of them gone there is room for the main probe, which leaves both devices alone.
     setFaults({});
-    holding = false;
     held[1]?.kill('SIGKILL');
-    await until(() => states()[1] === 'ok');
-    expect(states()).toEqual(['hung', 'ok', 'ok', 'ok']);
+    await until(() => states()[2] === 'ok' && states()[3] === 'ok');
+    expect(states()).toEqual(['hung', 'hung', 'ok', 'ok']);
+    // And with the other, for one that tries them again.
+    holding = false;
+    held[0]?.kill('SIGKILL');
+    await until(() => states().every((state) => state === 'ok'));
+    expect(source()).toMatchObject({ state: 'running', message: '' });
   } finally {
     holding = false;
     const started = performance.now();
