@@ -1,19 +1,29 @@
 // Carries what the supervisors see into the cache: one GPU for every device, with its conditions and its record.
 //
-// A device's latest view is all that counts. It is written at once; should the cache refuse (too many writes wait, or
-// another provider owns a condition), it is written again later, until it is in or the device is gone.
-
+// A device's latest view is all that counts. It is written at once. What the cache refuses (too many writes wait), and
+// a condition that another provider owns, is written again later, ever more rarely, until it is in or the device is
+// gone. The other conditions of the GPU do not wait for it.
 import type { Cache } from '../cache-server/cache.ts';
 import type { DeviceBook } from '../cache-server/device-details.ts';
 import { CacheError } from '../cache-server/errors.ts';
-import { agentProvider, type Write } from '../cache-server/write.ts';
+import { type CachedGpu, notReconfirmed, type OwnedCondition } from '../cache-server/gpu.ts';
+import { agentProvider, type ReportedStatus, type Write } from '../cache-server/write.ts';
 import type { Log } from '../daemon/logger.ts';
 import { statusOf } from './conditions.ts';
 import { toDevice } from './device.ts';
+import { Backoff } from './devices/backoff.ts';
 import type { DeviceView } from './devices/view.ts';
 
-/** How long a refused write waits before it is tried again. */
-const retryMs = 1_000;
+/** How long a refused write waits before it is tried again, in milliseconds. */
+const retryBackoff = { first: 1_000, longest: 60_000, clock: () => performance.now(), random: Math.random };
+
+/** A GPU of which not everything could be written. */
+interface Refused {
+  /** Why, as it was logged. */
+  cause: string;
+  readonly backoff: Backoff;
+  timer?: NodeJS.Timeout;
+}
 
 /** The GPUs that the agent has put into the cache, or found there after a restart. */
 export class Gpus {
@@ -22,7 +32,7 @@ export class Gpus {
   readonly #log: Log;
   /** The latest view of each device, by name in the cache. */
   readonly #views = new Map<string, DeviceView>();
-  readonly #retries = new Map<string, NodeJS.Timeout>();
+  readonly #refused = new Map<string, Refused>();
   /** What the agent reported before the restart and has not seen since. */
   readonly #unseen: Set<string>;
 
@@ -57,6 +67,7 @@ export class Gpus {
   remove(uuid: string): void {
     const name = uuid.toLowerCase();
     this.#views.delete(name);
+    this.#settled(name);
     this.#delete(name);
   }
 
@@ -71,24 +82,55 @@ export class Gpus {
 
   /** Writes nothing more. */
   stop(): void {
-    for (const retry of this.#retries.values()) clearTimeout(retry);
-    this.#retries.clear();
+    for (const { timer } of this.#refused.values()) clearTimeout(timer);
+    this.#refused.clear();
+    this.#views.clear();
   }
 
-  /** Both writes are accepted in this turn and stored as one: a GPU that is there already keeps its other conditions. */
   #write(name: string): void {
-    clearTimeout(this.#retries.get(name));
-    this.#retries.delete(name);
+    clearTimeout(this.#refused.get(name)?.timer);
     const view = this.#views.get(name);
     if (!view) return;
     this.#cache.hold(name);
-    const { uuid } = view;
-    const status = statusOf(view);
-    const writes: Write[] = [
-      { kind: 'create', provider: agentProvider, name: uuid, namespace: '', uuid, status },
-      { kind: 'status', provider: agentProvider, name: uuid, status, expectedVersion: 0n },
-    ];
-    Promise.all(writes.map((write) => this.#cache.write(write))).catch((error: unknown) => this.#retry(name, error));
+    const current = this.#cache.peek().get(name)?.gpu;
+    const { status, withheld } = withoutForeign(statusOf(view), current);
+    Promise.all(writesOf(view, status, current).map((write) => this.#cache.write(write))).then(
+      () => this.#written(name, withheld),
+      (error: unknown) => this.#failed(name, error),
+    );
+  }
+
+  #written(name: string, withheld: string | undefined): void {
+    const uuid = this.#cache.peek().get(name)?.gpu.uuid;
+    // A client's own `create` may have been accepted just before this one.
+    const wrong = uuid === this.#views.get(name)?.uuid ? undefined : `a client created it with the uuid ${uuid}`;
+    const cause = withheld ?? wrong;
+    if (cause === undefined) this.#settled(name);
+    else this.#retry(name, cause);
+  }
+
+  #failed(name: string, error: unknown): void {
+    // Deleted by a write that was accepted before this one: the next attempt creates it again.
+    if (error instanceof CacheError && error.refusal === 'not-found') this.#write(name);
+    else this.#retry(name, error instanceof Error ? error.message : String(error));
+  }
+
+  #settled(name: string): void {
+    clearTimeout(this.#refused.get(name)?.timer);
+    this.#refused.delete(name);
+  }
+
+  /** Says why once, however often it is tried. */
+  #retry(name: string, cause: string): void {
+    if (!this.#views.has(name)) return;
+    const refused = this.#refused.get(name) ?? { cause: '', backoff: new Backoff(retryBackoff) };
+    this.#refused.set(name, refused);
+    if (refused.cause !== cause) {
+      this.#log.warn({ gpu: name, reason: cause }, 'the state of the GPU was refused; it is written again');
+    }
+    refused.cause = cause;
+    clearTimeout(refused.timer);
+    refused.timer = setTimeout(() => this.#write(name), refused.backoff.next()).unref();
   }
 
   #delete(name: string): void {
@@ -100,10 +142,30 @@ export class Gpus {
       }
     });
   }
+}
 
-  #retry(name: string, error: unknown): void {
-    this.#log.error({ gpu: name, err: error }, 'the state of the GPU was refused; it is written again');
-    if (this.#retries.has(name)) return;
-    this.#retries.set(name, setTimeout(() => this.#write(name), retryMs).unref());
-  }
+/** All are accepted in one turn and stored as one. A `create` changes nothing if a client's own has come first. */
+function writesOf({ uuid }: DeviceView, status: ReportedStatus, current: CachedGpu | undefined): Write[] {
+  const about = { provider: agentProvider, name: uuid };
+  const writes: Write[] = [{ kind: 'status', ...about, status, expectedVersion: 0n }];
+  if (!current) writes.unshift({ kind: 'create', ...about, namespace: '', uuid, status });
+  else if (current.uuid !== uuid) writes.unshift({ kind: 'update', ...about, uuid, expectedVersion: 0n });
+  return writes;
+}
+
+/** The status without the conditions that belong to others, for with one of them the cache would refuse it whole. */
+function withoutForeign(status: ReportedStatus, current: CachedGpu | undefined) {
+  const foreign = (current?.conditions ?? []).filter(
+    (one) => isForeign(one) && status.conditions.some(({ type }) => type === one.type),
+  );
+  const conditions = status.conditions.filter(({ type }) => !foreign.some((one) => one.type === type));
+  const owners = foreign.map(
+    ({ type, provider }) => `condition ${type} of ${current?.name} belongs to provider ${provider}`,
+  );
+  return { status: { ...status, conditions }, withheld: owners.length > 0 ? owners.join('; ') : undefined };
+}
+
+/** As the cache judges it: a provider that did not come back after a restart no longer owns its conditions. */
+function isForeign({ provider, confirmed, reason }: OwnedCondition): boolean {
+  return provider !== agentProvider && (confirmed || reason !== notReconfirmed);
 }
