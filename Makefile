@@ -31,7 +31,7 @@ test: build ## Run every test with coverage
 	npm test
 
 .PHONY: soak
-soak: build ## Run the tests with their full counts (hours of simulated life; about half an hour here)
+soak: build ## Run the tests with their full counts; keeps what they print under docs/measurements
 	npm run --silent soak
 
 .PHONY: check
