@@ -9,7 +9,7 @@ import { messageOf } from '../daemon/errors.ts';
 import type { Gpu, WatchGpusResponse } from '../wire/nvidia/device/v1alpha1/gpu.ts';
 import { reasonOf, viewGpu } from './gpu-view.ts';
 import { isServiceError, type NodeClient } from './node-client.ts';
-import { formatHealth, print, printJsonLine, remark } from './output.ts';
+import { formatHealth, oneLine, print, printJsonLine, remark } from './output.ts';
 
 /** Milliseconds between attempts: doubled after each that brought nothing. */
 const firstPause = 250;
@@ -108,7 +108,7 @@ function printChange({ type, gpu }: Change): void {
   const view = viewGpu(gpu);
   const reason = reasonOf(view);
   const words = [new Date().toISOString(), type.padEnd(8), view.name, formatHealth(view.health), reason];
-  print(words.filter(Boolean).join('  '));
+  print(oneLine(words.filter(Boolean).join('  ')));
 }
 
 function printJsonChange({ type, gpu }: Change): void {

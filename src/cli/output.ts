@@ -4,24 +4,56 @@ import type { GpuHealth } from '../daemon/health.ts';
 
 type Format = Parameters<typeof styleText>[0];
 
+/** What a terminal obeys instead of showing: C0, DEL, C1, line separators, and what turns the direction of text. */
+const obeyed = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+/** A stretch of text in a colour, perhaps ours, or one character that a terminal obeys. */
+const colouredOrObeyed = new RegExp(`\u001b\\[\\d+m[^\u001b]*\u001b\\[\\d+m|${obeyed.source}`, 'gu');
+/** All that {@link coloured} made: the only escapes that reach the terminal. */
+const ours = new Set<string>();
+
 /** Writes a text to standard output, ended by a newline. */
 export function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  // Line by line: what may break a line has been made visible where the line was made.
+  write(text.split('\n').map(oneLine).join('\n'));
 }
 
 /** Writes a remark for people to standard error, out of the way of what a program reads. */
 export function remark(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${oneLine(text)}\n`);
+}
+
+/**
+ * The text without what a terminal would obey: providers and daemons choose what their messages say, but not what the
+ * operator's terminal does. Each such character becomes its picture, for instance `␛` and `␊`, or `�`.
+ */
+export function oneLine(text: string): string {
+  return text.replace(colouredOrObeyed, (found) => (ours.has(found) ? found : found.replace(obeyed, picture)));
+}
+
+function picture(character: string): string {
+  const code = character.charCodeAt(0);
+  if (code < 0x20) return String.fromCharCode(0x2400 + code);
+  return code === 0x7f ? '\u2421' : '\ufffd';
 }
 
 /** Indented JSON. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, jsonValue, 2));
+  write(toJson(value, 2));
 }
 
 /** JSON on one line. */
 export function printJsonLine(value: unknown): void {
-  print(JSON.stringify(value, jsonValue));
+  write(toJson(value));
+}
+
+function write(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** JSON escapes C0 by itself; DEL and C1 are as dangerous to a terminal. */
+function toJson(value: unknown, indent?: number): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value, jsonValue, indent).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
 }
 
 /** A bigint becomes a number where that is exact, else a text. */
@@ -31,7 +63,8 @@ function jsonValue(_key: string, value: unknown): unknown {
 }
 
 /** Columns as wide as their widest cell, two spaces apart; the first row is the heading. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(table: readonly (readonly string[])[]): string {
+  const rows = table.map((row) => row.map(oneLine));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, visibleLength(cell));
@@ -42,7 +75,9 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 
 /** Colour on a terminal that wants it (`NO_COLOR` is heeded), else the plain text. */
 export function coloured(format: Format, text: string): string {
-  return styleText(format, text, { stream: process.stdout });
+  const styled = styleText(format, oneLine(text), { stream: process.stdout });
+  ours.add(styled);
+  return styled;
 }
 
 /** The health in its colour. */

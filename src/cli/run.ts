@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { CodedError } from '../daemon/errors.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { remark } from './output.ts';
 import { createProgram, daemonCommands, isDaemonCommand } from './program.ts';
 
 /** Runs the command to its end; returns the exit code. Never throws. */
@@ -25,7 +26,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
 function explain(thrown: unknown): void {
   if (thrown instanceof CommanderError) return;
   if (thrown instanceof CodedError) {
-    process.stderr.write(`gpubroker: ${thrown.message} [${thrown.code}]\n  ${thrown.advice}\n`);
+    remark(`gpubroker: ${thrown.message} [${thrown.code}]`);
+    remark(`  ${thrown.advice}`);
     return;
   }
   // Not foreseen: a fault of this program, where the stack helps.

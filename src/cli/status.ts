@@ -2,7 +2,7 @@
 import type { GetStatusResponse } from '../wire/gpubroker/device/v1/daemon.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { NodeClient } from './node-client.ts';
-import { coloured, formatTable, print, printJson } from './output.ts';
+import { coloured, formatTable, oneLine, print, printJson } from './output.ts';
 import { absent, formatAge } from './quantities.ts';
 
 /** Prints the status; returns the exit code. */
@@ -18,7 +18,7 @@ export async function logLevel(client: NodeClient, level: string | undefined, js
   if (level === undefined) {
     const { logLevel: current } = await client.getStatus();
     if (json) printJson({ level: current });
-    else print(current);
+    else print(oneLine(current));
     return;
   }
   const previous = await client.setLogLevel(level);
