@@ -9,7 +9,8 @@ export const wrongUsage = defineError(
 
 export const daemonUnreachable = defineError(
   'GPUB_DAEMON_UNREACHABLE',
-  (address: string, reason: string) => `no daemon listens on ${address} (${reason})`,
+  (address: string, reason: string, passedOver?: string) =>
+    `no daemon listens on ${address} (${reason})${passedOver ? `, nor on ${passedOver}` : ''}`,
   () =>
     'Start one with `gpubroker up`, or `gpubroker agent` as a service; if one runs elsewhere, name it with --socket or --address.',
 );
@@ -22,8 +23,10 @@ export const daemonLost = defineError(
 
 export const daemonDenied = defineError(
   'GPUB_DAEMON_DENIED',
-  (address: string) => `permission denied on ${address}`,
-  (address) => `Run as root or as a member of the socket's group; \`ls -l ${address}\` shows which that is.`,
+  (address: string, passedOver?: string) =>
+    `permission denied on ${address}${passedOver ? `; no daemon listens on ${passedOver}` : ''}`,
+  (address, _passedOver) =>
+    `Run as root or as a member of the socket's group; \`ls -l ${address}\` shows which that is.`,
 );
 
 export const daemonSilent = defineError(

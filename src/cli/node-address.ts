@@ -1,12 +1,17 @@
 // Where the node's daemon listens: a Unix socket, or a TCP address.
-import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { parseAddress } from '../daemon/address.ts';
 import { userSocket } from '../daemon/user-paths.ts';
 import { wrongUsage } from './errors.ts';
 
 export type NodeAddress =
-  | { readonly kind: 'socket'; readonly path: string }
+  | {
+      readonly kind: 'socket';
+      readonly path: string;
+      /** The socket that was looked at first, where nobody listens, and how that showed. */
+      readonly passedOver?: string;
+    }
   | { readonly kind: 'tcp'; readonly address: string; readonly caFile?: string };
 
 export interface NodeAddressOptions {
@@ -19,12 +24,18 @@ export interface NodeAddressOptions {
 
 const systemSocket = '/var/run/device-api/device.sock';
 
+/** What a connection to a socket says when nobody listens there: it is not there, was left behind, or cannot be one. */
+const nobodyListens = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'EINVAL', 'ENAMETOOLONG']);
+
 /**
- * The address that the options name, else `$GPUBROKER_SOCKET`, else the socket of this user's own daemon if there is
- * one, else the system's.
+ * The address that the options name, else `$GPUBROKER_SOCKET`, else the socket of this user's own daemon if one
+ * listens there, else the system's.
  * @throws CodedError if both a socket and an address are named, or the address is none.
  */
-export function findNode(options: NodeAddressOptions, environment: NodeJS.ProcessEnv = process.env): NodeAddress {
+export async function findNode(
+  options: NodeAddressOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<NodeAddress> {
   const { socket, address, tlsCa } = options;
   if (socket !== undefined && address !== undefined) throw wrongUsage('give --socket or --address, not both');
   if (address !== undefined) {
@@ -32,15 +43,30 @@ export function findNode(options: NodeAddressOptions, environment: NodeJS.Proces
     return { kind: 'tcp', address, ...(tlsCa !== undefined && { caFile: tlsCa }) };
   }
   if (tlsCa !== undefined) throw wrongUsage('--tls-ca only goes with --address');
-  return { kind: 'socket', path: resolve(socket ?? (environment.GPUBROKER_SOCKET || defaultSocket(environment))) };
+  const named = socket ?? environment.GPUBROKER_SOCKET;
+  return named ? { kind: 'socket', path: resolve(named) } : firstListening(userSocket(environment));
+}
+
+/** A daemon that was killed leaves its socket behind: only a connection shows whether it lives. */
+async function firstListening(own: string | undefined): Promise<NodeAddress> {
+  if (own === undefined) return { kind: 'socket', path: systemSocket };
+  const problem = await connectionProblem(own);
+  if (problem === undefined || !nobodyListens.has(problem)) return { kind: 'socket', path: own };
+  return { kind: 'socket', path: systemSocket, passedOver: `${own} (${problem})` };
+}
+
+/** The code of the error that a connection gives; undefined where there is none. */
+function connectionProblem(path: string): Promise<string | undefined> {
+  return new Promise((done) => {
+    const connection = connect(path, () => {
+      connection.destroy();
+      done(undefined);
+    });
+    connection.on('error', (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
+  });
 }
 
 /** As a person would name it. */
 export function describeNode(node: NodeAddress): string {
   return node.kind === 'socket' ? node.path : node.address;
-}
-
-function defaultSocket(environment: NodeJS.ProcessEnv): string {
-  const own = userSocket(environment);
-  return own && existsSync(own) ? own : systemSocket;
 }

@@ -111,6 +111,7 @@ export class NodeClient {
   /** What a failed call means to a person; `name` is the GPU that was asked for. */
   explain({ code, details }: ServiceError, name = ''): CodedError {
     const where = describeNode(this.#node);
+    const passedOver = this.#node.kind === 'socket' ? this.#node.passedOver : undefined;
     if (code === status.NOT_FOUND) return gpuNotFound(name);
     if (code === status.DEADLINE_EXCEEDED) return daemonSilent(where, formatDuration(this.#timeout));
     // A daemon that stops cancels its calls.
@@ -118,9 +119,11 @@ export class NodeClient {
     if (code === status.UNAVAILABLE) {
       // grpc-js tells a connection that failed from a daemon that answers "unavailable" only in this text.
       const reason = /\b(?:EACCES|EPERM|ENO[A-Z]+|ECONN[A-Z]+|E[A-Z]+UNREACH)\b/.exec(details)?.[0];
-      if (reason === 'EACCES' || reason === 'EPERM') return daemonDenied(where);
+      if (reason === 'EACCES' || reason === 'EPERM') return daemonDenied(where, passedOver);
       if (/connection dropped/i.test(details)) return daemonLost(where);
-      if (reason !== undefined || /connect/i.test(details)) return daemonUnreachable(where, reason ?? details);
+      if (reason !== undefined || /connect/i.test(details)) {
+        return daemonUnreachable(where, reason ?? details, passedOver);
+      }
     }
     return callFailed(status[code] ?? String(code), details);
   }

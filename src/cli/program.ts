@@ -149,7 +149,7 @@ function nodeCommand(parent: Command, usage: string, description: string, exampl
 
 async function withNode(options: NodeOptions, use: (client: NodeClient) => Promise<void>): Promise<void> {
   const { findNode } = await import('./node-address.ts');
-  const node = findNode(options);
+  const node = await findNode(options);
   const { NodeClient } = await import('./node-client.ts');
   const client = new NodeClient(node, options.timeout);
   try {
