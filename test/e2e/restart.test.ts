@@ -34,7 +34,8 @@ test('kill -9 loses no condition, and versions go on rising', async () => {
     expect(list.version).toBeGreaterThanOrEqual(version);
     expect(list.gpus).toHaveLength(8);
     expect(await running.conditions(2)).toEqual({ Degraded: 'True', NVMLReady: 'True', Ready: 'True' });
-    const { gpu } = await running.client.ok('UpdateGpu', { gpu: { metadata: { name }, spec: { uuid: `GPU-${i}` } } });
+    const changed = { conditions: [{ type: 'Degraded', status: 'True', reason: 'Test', message: `restart ${i}` }] };
+    const { gpu } = await running.client.ok('UpdateGpuStatus', { name, status: changed }, 'monitor');
     expect(Number(gpu.resource_version)).toBe(list.version + 1);
     version = list.version + 1;
   }
