@@ -1,5 +1,4 @@
 // One gRPC server with every service of the node, listening on the Unix socket or on TCP.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
@@ -16,6 +15,7 @@ import type { Reflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
 import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused, sparingOthers } from './socket.ts';
 import { limitStreams } from './stream-limit.ts';
+import { type TlsFiles, tlsCredentials } from './tls.ts';
 
 // It would write plain text to standard error beside the structured log; its errors reach us as values.
 setLogVerbosity(logVerbosity.NONE);
@@ -90,27 +90,21 @@ export async function listenOnSocket(server: Server, path: string, mode: number,
 /**
  * Listens on TCP, with TLS where files are given.
  *
- * @throws CodedError when it cannot listen
+ * @throws CodedError when a file is wrong, or it cannot listen
  */
 export async function listenOnTcp(
   server: Server,
   address: string,
-  tls: { cert: string; key: string } | undefined,
+  tls: TlsFiles | undefined,
 ): Promise<Endpoint & { port: number }> {
+  const credentials = tls ? tlsCredentials(tls) : ServerCredentials.createInsecure();
   try {
-    const port = await bind(server, address, credentials(tls));
+    const port = await bind(server, address, credentials);
     return { port, close: (force) => shutDown(server, force) };
   } catch (error) {
     const reason = messageOf(error);
     throw reason.includes('EADDRINUSE') ? addressInUse('grpc', address) : addressRefused('grpc', address, reason);
   }
-}
-
-function credentials(tls: { cert: string; key: string } | undefined): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
-  return ServerCredentials.createSsl(null, [
-    { cert_chain: readFileSync(tls.cert), private_key: readFileSync(tls.key) },
-  ]);
 }
 
 function bind(server: Server, target: string, how: ServerCredentials): Promise<number> {

@@ -107,11 +107,34 @@ describe('with TLS', () => {
     await server.remove();
   });
 
-  test.each(['missing', 'garbage'])('a %s certificate is refused: GPUB_ADDRESS_REFUSED', async (what) => {
-    const file = join(folder, `${what}.crt`);
-    if (what === 'garbage') writeFileSync(file, 'no certificate');
-    await expectRefused(['--grpc-address', '127.0.0.1:0', '--tls-cert', file, '--tls-key', key], {
-      code: 'GPUB_ADDRESS_REFUSED',
+  describe('a file that is wrong is named, with the reason: GPUB_TLS_FILE_REFUSED', () => {
+    /** Starts with these files of the folder. */
+    const refusedFor = (certFile: string, keyFile: string, message: RegExp) => {
+      const files = ['--tls-cert', join(folder, certFile), '--tls-key', join(folder, keyFile)];
+      return expectRefused(['--grpc-address', '127.0.0.1:0', ...files], {
+        code: 'GPUB_TLS_FILE_REFUSED',
+        message: expect.stringMatching(message),
+      });
+    };
+
+    test.each([
+      ['no such certificate', 'none.crt', 'tls.key', /^tls-cert: cannot use \/.*\/none\.crt: ENOENT/],
+      ['a certificate that is none', 'garbage', 'tls.key', /^tls-cert: cannot use \/.*\/garbage: /],
+      ['a chain with a broken link', 'broken-chain.crt', 'tls.key', /^tls-cert: cannot use \/.*\/broken-chain\.crt: /],
+      ['no such key', 'tls.crt', 'none.key', /^tls-key: cannot use \/.*\/none\.key: ENOENT/],
+      ['a key that is none', 'tls.crt', 'garbage', /^tls-key: cannot use \/.*\/garbage: /],
+      [
+        "another certificate's key",
+        'tls.crt',
+        'other.key',
+        /other\.key: it is not the key of the certificate in \/.*tls\.crt$/,
+      ],
+    ])('%s', async (_what, certFile, keyFile, message) => {
+      writeFileSync(join(folder, 'garbage'), 'nothing of the kind');
+      const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+      writeFileSync(join(folder, 'broken-chain.crt'), readFileSync(cert, 'utf8') + broken);
+      makeCertificate(join(folder, 'other.crt'), join(folder, 'other.key'));
+      await refusedFor(certFile, keyFile, message);
     });
   });
 });
