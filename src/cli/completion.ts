@@ -1,9 +1,7 @@
 // `gpubroker completion`: scripts that complete commands and flags in a shell, made from the tree of commands.
 import type { Command } from 'commander';
 import { agentOptions, cacheServerOptions } from '../daemon/node-options.ts';
-
-export const shells = ['bash', 'zsh', 'fish'] as const;
-export type Shell = (typeof shells)[number];
+import type { Shell } from './program.ts';
 
 /** What may follow each command, by the words of the command: `` → gpus …, ` gpus` → list …. */
 type Words = ReadonlyMap<string, readonly string[]>;

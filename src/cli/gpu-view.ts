@@ -10,7 +10,7 @@ export interface GpuView {
   readonly uuid: string;
   readonly resourceVersion: bigint;
   readonly health: GpuHealth;
-  /** The condition that keeps it from being healthy: the first bad one, else the first unknown one. */
+  /** The condition that keeps it from being healthy, as far as that can be told without the node's polarities. */
   readonly cause?: Condition;
   readonly recommendedAction: string;
   readonly conditions: readonly Condition[];
@@ -20,7 +20,7 @@ export interface GpuView {
 /** The hardware record with words for numbers. */
 export type DeviceView = Omit<Device, 'processes'> & { readonly processes: readonly ProcessView[] };
 
-export type ProcessView = Omit<Process, 'kind'> & { readonly kind: 'compute' | 'graphics' | 'unknown' };
+type ProcessView = Omit<Process, 'kind'> & { readonly kind: 'compute' | 'graphics' | 'unknown' };
 
 /** All GPUs, and the version of the cache at which they were listed. */
 export async function listGpuViews(client: NodeClient): Promise<{ resourceVersion: bigint; gpus: GpuView[] }> {
@@ -40,12 +40,13 @@ export async function getGpuView(client: NodeClient, name: string): Promise<GpuV
 
 export function viewGpu(gpu: Gpu, device?: Device): GpuView {
   const conditions = gpu.status?.conditions ?? [];
-  const cause = healthCause(conditions);
+  const health = healthOf(conditions, device);
+  const cause = healthCause(conditions, health);
   return {
     name: nameOf(gpu),
     uuid: gpu.spec?.uuid ?? '',
     resourceVersion: gpu.resourceVersion || BigInt(gpu.metadata?.resourceVersion || 0),
-    health: healthOf(conditions, device),
+    health,
     ...(cause && { cause }),
     recommendedAction: gpu.status?.recommendedAction ?? '',
     conditions,
@@ -59,10 +60,12 @@ function healthOf(conditions: readonly Condition[], device: Device | undefined):
   return given === 'healthy' || given === 'unhealthy' || given === 'unknown' ? given : gpuHealth(conditions);
 }
 
-/** Why the GPU is not healthy, in a word or two; empty when it is. */
-export function reasonOf({ cause, health }: GpuView): string {
+/** Why the GPU is not healthy, in a word or two; empty when it is. `ConditionPolarity`: what the node was set to. */
+export function reasonOf({ cause, health, conditions }: GpuView): string {
   if (cause) return cause.reason || `${cause.type}=${cause.status}`;
-  return health === 'unknown' ? 'NoReadyCondition' : '';
+  if (health === 'healthy') return '';
+  const hasReady = conditions.some(({ type }) => type === 'Ready');
+  return health === 'unknown' && !hasReady ? 'NoReadyCondition' : 'ConditionPolarity';
 }
 
 function nameOf(gpu: Gpu): string {

@@ -3,11 +3,11 @@
 // Lists, then watches from the list's version. A stream that ends is resumed after the last version seen; if the
 // daemon no longer keeps the events since then, all is listed again and the differences are shown as events.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { formatDuration } from '../daemon/duration.ts';
-import { messageOf } from '../daemon/errors.ts';
+import { CodedError, messageOf } from '../daemon/errors.ts';
 import type { Gpu, WatchGpusResponse } from '../wire/nvidia/device/v1alpha1/gpu.ts';
-import { reasonOf, viewGpu } from './gpu-view.ts';
+import { type GpuView, listGpuViews, reasonOf, viewGpu } from './gpu-view.ts';
 import { isServiceError, type NodeClient } from './node-client.ts';
 import { formatHealth, oneLine, print, printJsonLine, remark } from './output.ts';
 
@@ -15,10 +15,17 @@ import { formatHealth, oneLine, print, printJsonLine, remark } from './output.ts
 const firstPause = 250;
 const longestPause = 8000;
 
-/** A change as it is printed. */
+/** A change as it is printed; the health is the daemon's own judgement, as in `gpus list`. */
 interface Change {
   readonly type: string;
-  readonly gpu: Gpu;
+  readonly gpu: GpuView;
+}
+
+/** Why a stream ended. */
+interface Ending {
+  readonly reason: string;
+  /** Whether the daemon no longer keeps the events since the version that was asked for. */
+  readonly historyGone: boolean;
 }
 
 /**
@@ -31,11 +38,10 @@ export async function watchGpus(client: NodeClient, json: boolean, stop: AbortSi
   let pause = firstPause;
   while (!stop.aborted) {
     const began = Date.now();
-    const problem = await follower.follow(stop);
+    const { reason, historyGone } = await follower.follow(stop);
     if (stop.aborted) return;
     if (Date.now() - began > longestPause) pause = firstPause;
-    if (problem?.code === status.OUT_OF_RANGE && (await listed(follower))) continue;
-    const reason = problem ? client.explain(problem).message : 'the daemon closed the watch';
+    if (historyGone && (await listed(follower))) continue;
     remark(`${reason}; trying again in ${formatDuration(pause)}`);
     await sleep(pause, undefined, { signal: stop }).catch(() => {});
     pause = Math.min(pause * 2, longestPause);
@@ -56,7 +62,7 @@ async function listed(follower: Follower): Promise<boolean> {
 class Follower {
   readonly #client: NodeClient;
   readonly #show: (change: Change) => void;
-  #known = new Map<string, Gpu>();
+  #known = new Map<string, GpuView>();
   /** Everything up to this version has been shown. */
   #version = '';
 
@@ -67,8 +73,8 @@ class Follower {
 
   /** Shows how the list differs from what is known. */
   async list(): Promise<void> {
-    const { metadata, items } = await this.#client.listGpus();
-    const listed = new Map(items.map((gpu) => [nameOf(gpu), gpu]));
+    const { resourceVersion, gpus } = await listGpuViews(this.#client);
+    const listed = new Map(gpus.map((gpu) => [gpu.name, withoutDevice(gpu)]));
     for (const [name, gpu] of this.#known) if (!listed.has(name)) this.#show({ type: 'DELETED', gpu });
     for (const [name, gpu] of listed) {
       const before = this.#known.get(name);
@@ -76,45 +82,59 @@ class Follower {
       else if (before.resourceVersion !== gpu.resourceVersion) this.#show({ type: 'MODIFIED', gpu });
     }
     this.#known = listed;
-    this.#version = metadata?.resourceVersion ?? '';
+    this.#version = String(resourceVersion);
   }
 
-  /** Shows events until the stream ends; returns why, or undefined if the daemon simply closed it. */
-  async follow(stop: AbortSignal): Promise<ServiceError | undefined> {
+  /** Shows events until the stream ends; returns why it did. */
+  async follow(stop: AbortSignal): Promise<Ending> {
     const stream = this.#client.watchGpus(this.#version);
     const cancel = () => stream.cancel();
     stop.addEventListener('abort', cancel, { once: true });
     try {
-      for await (const event of stream) this.#accept(event);
-      return undefined;
+      for await (const event of stream) await this.#accept(event);
+      return { reason: 'the daemon closed the watch', historyGone: false };
     } catch (error) {
-      if (isServiceError(error)) return error;
-      throw error;
+      // A call for an event's device: what was not shown comes again, for the version is that of the event before.
+      if (error instanceof CodedError) return { reason: error.message, historyGone: false };
+      if (!isServiceError(error)) throw error;
+      return { reason: this.#client.explain(error).message, historyGone: error.code === status.OUT_OF_RANGE };
     } finally {
       stop.removeEventListener('abort', cancel);
     }
   }
 
-  #accept({ type, object: gpu }: WatchGpusResponse): void {
-    if (!gpu || type === 'ERROR') return;
-    if (type === 'DELETED') this.#known.delete(nameOf(gpu));
-    else this.#known.set(nameOf(gpu), gpu);
-    this.#version = String(gpu.resourceVersion || gpu.metadata?.resourceVersion || this.#version);
+  async #accept({ type, object }: WatchGpusResponse): Promise<void> {
+    if (!object || type === 'ERROR') return;
+    const gpu = type === 'DELETED' ? this.#lastOf(object) : await this.#judged(object);
+    if (type === 'DELETED') this.#known.delete(gpu.name);
+    else this.#known.set(gpu.name, gpu);
+    this.#version = String(viewGpu(object).resourceVersion || this.#version);
     this.#show({ type, gpu });
+  }
+
+  /** Only the daemon knows its polarities: its record of the device has the health. */
+  async #judged(gpu: Gpu): Promise<GpuView> {
+    return withoutDevice(viewGpu(gpu, await this.#client.getDevice(viewGpu(gpu).name)));
+  }
+
+  /** A GPU that is gone has no record any more: its health is what it was. */
+  #lastOf(gpu: Gpu): GpuView {
+    const view = viewGpu(gpu);
+    const known = this.#known.get(view.name);
+    return known ? { ...known, resourceVersion: view.resourceVersion } : view;
   }
 }
 
+/** The record of the device has readings that are old by the next change. */
+function withoutDevice({ device: _record, ...view }: GpuView): GpuView {
+  return view;
+}
+
 function printChange({ type, gpu }: Change): void {
-  const view = viewGpu(gpu);
-  const reason = reasonOf(view);
-  const words = [new Date().toISOString(), type.padEnd(8), view.name, formatHealth(view.health), reason];
+  const words = [new Date().toISOString(), type.padEnd(8), gpu.name, formatHealth(gpu.health), reasonOf(gpu)];
   print(oneLine(words.filter(Boolean).join('  ')));
 }
 
 function printJsonChange({ type, gpu }: Change): void {
-  printJsonLine({ time: new Date().toISOString(), type, gpu: viewGpu(gpu) });
-}
-
-function nameOf(gpu: Gpu): string {
-  return gpu.metadata?.name ?? '';
+  printJsonLine({ time: new Date().toISOString(), type, gpu });
 }

@@ -24,6 +24,10 @@ export const daemonCommands = {
   },
 } as const;
 
+/** The shells that `gpubroker completion` knows. */
+const shells = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof shells)[number];
+
 /** Whether the word is one of {@link daemonCommands}. */
 export function isDaemonCommand(word: string | undefined): word is keyof typeof daemonCommands {
   return word !== undefined && Object.hasOwn(daemonCommands, word);
@@ -125,11 +129,9 @@ function addVersionCommands(program: Command): void {
   program
     .command('completion')
     .description('print a script that completes commands in a shell')
-    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addArgument(new Argument('<shell>').choices(shells))
     .addHelpText('after', '\nExample:\n  source <(gpubroker completion bash)')
-    .action(async (shell: 'bash' | 'zsh' | 'fish') =>
-      print((await import('./completion.ts')).completionScript(shell, program)),
-    );
+    .action(async (shell: Shell) => print((await import('./completion.ts')).completionScript(shell, program)));
 }
 
 /** A command that talks to the node's daemon. */

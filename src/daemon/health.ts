@@ -9,7 +9,7 @@ export type PolarityOverrides = ReadonlyMap<string, Polarity>;
 export type GpuHealth = 'healthy' | 'unhealthy' | 'unknown';
 
 /** The part of a condition that health depends on. */
-export interface HealthCondition {
+interface HealthCondition {
   readonly type: string;
   /** `True`, `False` or `Unknown`; any other word counts as `Unknown`. */
   readonly status: string;
@@ -19,7 +19,7 @@ const noOverrides: PolarityOverrides = new Map();
 const badTypes = new Set(['Degraded', 'ResetRequired', 'HardwareFailure', 'PerformanceDegraded']);
 
 /** What the statuses of a condition type mean. */
-export function polarityOf(type: string, overrides: PolarityOverrides = noOverrides): Polarity {
+function polarityOf(type: string, overrides: PolarityOverrides = noOverrides): Polarity {
   return overrides.get(type) ?? (badTypes.has(type) ? 'bad' : /(?:Ready|Health)$/.test(type) ? 'good' : 'info');
 }
 
@@ -34,13 +34,12 @@ export function gpuHealth(conditions: readonly HealthCondition[], overrides?: Po
   return health;
 }
 
-/** The condition that keeps a GPU from being healthy: the first bad one, else the first unknown one. */
-export function healthCause<C extends HealthCondition>(
-  conditions: readonly C[],
-  overrides?: PolarityOverrides,
-): C | undefined {
-  const first = (verdict: GpuHealth) => conditions.find((condition) => judge(condition, overrides) === verdict);
-  return first('unhealthy') ?? first('unknown');
+/**
+ * The condition that keeps a GPU from being healthy: the first that says by itself what the health says. None for a
+ * healthy GPU, nor where only polarities that are not known here explain the health.
+ */
+export function healthCause<C extends HealthCondition>(conditions: readonly C[], health: GpuHealth): C | undefined {
+  return health === 'healthy' ? undefined : conditions.find((condition) => judge(condition) === health);
 }
 
 /** What one condition says by itself. */

@@ -25,7 +25,7 @@ export interface HttpService {
   close(force?: AbortSignal): Promise<void>;
 }
 
-export interface HttpServiceOptions {
+interface HttpServiceOptions {
   /** What it serves, for messages: `health` or `metrics`. */
   readonly name: string;
   readonly host: string;

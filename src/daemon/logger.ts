@@ -14,7 +14,7 @@ export interface DaemonLog {
   setLevel(level: LogLevel): void;
 }
 
-export interface LogOptions {
+interface LogOptions {
   readonly daemon: string;
   readonly node: string;
   readonly level: LogLevel;

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import { type HttpService, startHttpService } from './http-service.ts';
 import type { Log } from './logger.ts';
 
-export interface MetricsServerOptions {
+interface MetricsServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;

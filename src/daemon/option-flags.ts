@@ -5,7 +5,7 @@ import type { OptionTable } from './option-kinds.ts';
 import { nearest } from './suggestion.ts';
 
 /** Texts that flags gave, by option. */
-export type FlagTexts = ReadonlyMap<string, string>;
+type FlagTexts = ReadonlyMap<string, string>;
 
 /** Whether the arguments ask for the help text. */
 export function asksForHelp(argv: readonly string[]): boolean {

@@ -29,7 +29,7 @@ export function optionSet<Table extends OptionTable>(
 }
 
 /** Where a value came from, for instance `flag --health-port` or `environment GPUBROKER_HEALTH_PORT`. */
-export interface Setting {
+interface Setting {
   readonly key: string;
   /** As it would be written on the command line. */
   readonly value: string;
@@ -46,7 +46,7 @@ export interface ResolvedOptions<Values> {
 }
 
 /** What options are read from besides the file; by default those of this process. */
-export interface OptionInput {
+interface OptionInput {
   readonly argv: readonly string[];
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }

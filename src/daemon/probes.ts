@@ -3,7 +3,7 @@ import { type HttpReply, type HttpRequest, type HttpService, startHttpService, t
 import type { Log } from './logger.ts';
 import type { Check, Readiness } from './readiness.ts';
 
-export interface ProbesOptions {
+interface ProbesOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;

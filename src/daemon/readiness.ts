@@ -1,6 +1,6 @@
 // Whether a daemon is ready, and why not: named checks that its parts keep up to date.
 
-export type CheckState = 'ok' | 'warning' | 'not-ready';
+type CheckState = 'ok' | 'warning' | 'not-ready';
 
 /** One aspect of readiness. */
 export interface Check {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { watchGpus } from '../../src/cli/gpus-watch.ts';
 import { NodeClient } from '../../src/cli/node-client.ts';
-import { gpu, type NodeServer, startNodeServer } from './node-server.ts';
+import { gpu, h100, type NodeServer, startNodeServer } from './node-server.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 let node: NodeServer;
@@ -55,6 +55,21 @@ test('JSON, an object a line', async () => {
   node.put(gpu('gpu-a', 'Ready=True'));
   const { next } = watch('--json');
   expect(JSON.parse(await next())).toMatchObject({ type: 'ADDED', gpu: { name: 'gpu-a', health: 'healthy' } });
+});
+
+test("health is the daemon's judgement, as in the list, and no cause contradicts it", async () => {
+  const record = { ...h100('gpu-a'), health: 'unhealthy' };
+  node.devices.push(record);
+  node.put(gpu('gpu-a', 'Ready=True', 'Overheated=True'));
+  const { next } = watch();
+  expect(await next()).toMatch(/ADDED {5}gpu-a {2}unhealthy {2}ConditionPolarity$/);
+  await watched(1);
+  record.health = 'healthy';
+  node.put(gpu('gpu-a', 'Ready=True', 'Degraded=True:Slow'));
+  expect(await next()).toMatch(/MODIFIED {2}gpu-a {2}healthy$/);
+  node.devices.length = 0;
+  node.remove('gpu-a');
+  expect(await next()).toMatch(/DELETED {3}gpu-a {2}healthy$/);
 });
 
 test('after a disconnect it goes on from the last version, and shows nothing twice', async () => {

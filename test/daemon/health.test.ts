@@ -1,6 +1,6 @@
 // The one health function, case by case.
 import { expect, test } from 'vitest';
-import { gpuHealth, healthCause, type Polarity } from '../../src/daemon/health.ts';
+import { type GpuHealth, gpuHealth, healthCause, type Polarity } from '../../src/daemon/health.ts';
 
 /** `Ready=True Degraded=False` as conditions. */
 function conditions(text: string) {
@@ -37,7 +37,7 @@ test.each([
   ['Ready=Unknown HardwareFailure=True NVMLReady=False', 'unhealthy', 'HardwareFailure'],
 ])('%s is %s', (text, health, cause) => {
   expect(gpuHealth(conditions(text))).toBe(health);
-  expect(healthCause(conditions(text))?.type).toBe(cause);
+  expect(healthCause(conditions(text), gpuHealth(conditions(text)))?.type).toBe(cause);
 });
 
 test.each<[string, string, Polarity, string]>([
@@ -47,4 +47,12 @@ test.each<[string, string, Polarity, string]>([
   ['Ready=True Degraded=True', 'Degraded', 'info', 'healthy'],
 ])('%s with %s=%s is %s', (text, type, polarity, health) => {
   expect(gpuHealth(conditions(text), new Map([[type, polarity]]))).toBe(health);
+});
+
+test.each<[string, GpuHealth, string | undefined]>([
+  ['Ready=True Degraded=True', 'healthy', undefined],
+  ['Ready=Unknown Overheated=True', 'unhealthy', undefined],
+  ['Degraded=True Ready=Unknown', 'unknown', 'Ready'],
+])('the cause of %s never contradicts that it is %s', (text, health, cause) => {
+  expect(healthCause(conditions(text), health)?.type).toBe(cause);
 });

@@ -1,7 +1,7 @@
 // The log: fields, levels that follow the control, secrets that stay secret, and the text form.
 import { expect, test } from 'vitest';
 import { addressInUse } from '../../src/daemon/errors.ts';
-import { isLogLevel, type LogLevel } from '../../src/daemon/log-levels.ts';
+import type { LogLevel } from '../../src/daemon/log-levels.ts';
 import { createLog } from '../../src/daemon/logger.ts';
 
 function capture(format: 'json' | 'text' = 'json', level: LogLevel = 'info') {
@@ -70,8 +70,4 @@ test('the text form shows errors below', () => {
   );
   log.error({ err: new Error('fault') }, 'start failed');
   expect(lines[1]).toMatch(/start failed\n {2}Error: fault\n/);
-});
-
-test('levels are known by name', () => {
-  expect(['trace', 'fatal', 'loud'].map(isLogLevel)).toEqual([true, true, false]);
 });
