@@ -1,4 +1,5 @@
 // How the tests run: real processes and sockets take time, and coverage is a gate.
+import { randomInt } from 'node:crypto';
 import { defineConfig } from 'vitest/config';
 import { has } from './test/capabilities.ts';
 
@@ -15,6 +16,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: lacksCompiler ? needCompiler : [],
     globalSetup: ['test/setup.ts'],
+    // Of the property tests, which run in processes of their own: new in each run, unless one is to be replayed.
+    env: { FC_SEED: process.env.FC_SEED ?? String(randomInt(2 ** 31)) },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -2,14 +2,22 @@
 // property tests so that a failure can be replayed.
 import { execFileSync } from 'node:child_process';
 import { globSync, statSync } from 'node:fs';
+import type { TestProject } from 'vitest/node';
 
-export function setup(): void {
+declare module 'vitest' {
+  interface ProvidedContext {
+    seed: number;
+  }
+}
+
+export function setup({ config, provide }: TestProject): void {
   const built = modified('dist/gpubroker.js');
   if (['build.ts', 'package.json', ...globSync('src/**/*.ts')].some((source) => modified(source) > built)) {
     execFileSync(process.execPath, ['build.ts'], { stdio: 'inherit' });
   }
-  process.env.FC_SEED ??= String(Date.now() % 0x7fffffff);
-  process.stdout.write(`property tests: seed ${process.env.FC_SEED} (replay with FC_SEED=${process.env.FC_SEED})\n`);
+  const seed = config.env.FC_SEED;
+  process.stdout.write(`property tests: seed ${seed} (replay with FC_SEED=${seed})\n`);
+  provide('seed', Number(seed));
 }
 
 function modified(path: string): number {
