@@ -6,7 +6,8 @@
 import type { Cache } from '../cache-server/cache.ts';
 import type { DeviceBook } from '../cache-server/device-details.ts';
 import { CacheError } from '../cache-server/errors.ts';
-import { type CachedGpu, notReconfirmed, type OwnedCondition } from '../cache-server/gpu.ts';
+import type { CachedGpu, OwnedCondition } from '../cache-server/gpu.ts';
+import { ownerIsLive } from '../cache-server/plan.ts';
 import { agentProvider, type ReportedStatus, type Write } from '../cache-server/write.ts';
 import type { Log } from '../daemon/logger.ts';
 import { statusOf } from './conditions.ts';
@@ -165,7 +166,6 @@ function withoutForeign(status: ReportedStatus, current: CachedGpu | undefined) 
   return { status: { ...status, conditions }, withheld: owners.length > 0 ? owners.join('; ') : undefined };
 }
 
-/** As the cache judges it: a provider that did not come back after a restart no longer owns its conditions. */
-function isForeign({ provider, confirmed, reason }: OwnedCondition): boolean {
-  return provider !== agentProvider && (confirmed || reason !== notReconfirmed);
+function isForeign(condition: OwnedCondition): boolean {
+  return condition.provider !== agentProvider && ownerIsLive(condition);
 }

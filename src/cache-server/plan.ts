@@ -109,7 +109,7 @@ function planExpire(current: CachedGpu, now: number): Planned {
 }
 
 /** A provider that did not come back after a restart no longer owns its conditions. */
-function ownerIsLive(condition: OwnedCondition): boolean {
+export function ownerIsLive(condition: OwnedCondition): boolean {
   return condition.confirmed || condition.reason !== notReconfirmed;
 }
 
