@@ -22,7 +22,10 @@ await build({
   // Each command loads only what it needs, which is most of the time it takes to start. The pieces lie beside
   // probe.js, for code finds it by its own place.
   splitting: true,
+  // The text of a program is kept in memory as long as it runs. Names stay, for stack traces.
   minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 160,
   sourcemap: 'external',
   external,
   banner: { js: banner },

@@ -12,11 +12,11 @@ export const limits = {
   /** Connections to one socket or address. */
   connections: 1_024,
   /** Calls that may be open on the Unix socket at the same time, watches included; see stream-limit.ts. */
-  streams: 2_000,
+  streams: 1_600,
   /** The same on TCP, where any process of the node may come. */
   tcpStreams: 256,
   /** Of these, watches of one kind. */
-  watchers: 1_500,
+  watchers: 1_200,
   /** Characters of a name, a namespace, a UUID, a condition's type or a recommended action. */
   nameLength: 253,
   /** Characters of a provider's id. */
@@ -26,9 +26,9 @@ export const limits = {
   /** Characters of a condition's message. */
   messageLength: 32_768,
   /** Bytes of all GPUs together, as they are sent: everything that is kept of them is some multiple of this. */
-  bytes: 2 * 1024 * 1024,
+  bytes: 1024 * 1024,
   /** Bytes of the events kept for watchers that resume. */
-  historyBytes: 4 * 1024 * 1024,
+  historyBytes: 2 * 1024 * 1024,
   /** Bytes of one request. */
   requestBytes: 512 * 1024,
   /** Bytes of a request of GetGpu or ListGpus, which need a name and a version. */

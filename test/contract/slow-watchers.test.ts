@@ -151,7 +151,7 @@ describe('a watcher that reads too slowly', () => {
 
   test('is not cut for what its watch begins with: that does not count as waiting', async () => {
     for (let i = 1; i <= 100; i += 1) {
-      const status = { conditions: [{ type: 'Ready', status: 'True', message: 'x'.repeat(16_000) }] };
+      const status = { conditions: [{ type: 'Ready', status: 'True', message: 'x'.repeat(9_000) }] };
       await server.client.ok('CreateGpu', {
         gpu: { metadata: { name: `gpu-${i}` }, spec: { uuid: `GPU-${i}` }, status },
       });
