@@ -226,7 +226,7 @@ export class Inventory {
     this.#newcomers.delete(uuid);
     this.#devices.set(uuid, device);
     this.#place(device, index);
-    log.info({ source, uuid, index, model: record.model }, 'device found');
+    log.info({ source, gpu: uuid.toLowerCase(), index, model: record.model }, 'device found');
     this.#tell(device);
     return device;
   }
@@ -242,7 +242,7 @@ export class Inventory {
     const { uuid, source } = device.view;
     this.#devices.delete(uuid);
     if (this.#deviceAt(device.index) === device) this.#atIndex.delete(device.index);
-    this.#options.log.warn({ source, uuid }, 'device removed');
+    this.#options.log.warn({ source, gpu: uuid.toLowerCase() }, 'device removed');
     this.#options.listener.deviceRemoved(uuid);
   }
 
@@ -253,7 +253,7 @@ export class Inventory {
     if (!this.#duplicates.has(pair) && this.#duplicates.size < MAX_DEVICES) {
       this.#duplicates.add(pair);
       this.#options.log.error(
-        { uuid, index, first: known.index },
+        { gpu: uuid.toLowerCase(), index, first: known.index },
         'two devices show the same uuid; the second is ignored',
       );
     }
@@ -268,7 +268,7 @@ export class Inventory {
     view.message = message;
     if (state !== before)
       this.#options.log[state === 'ok' ? 'info' : 'warn'](
-        { source, uuid, state, before, message },
+        { source, gpu: uuid.toLowerCase(), state, before, message },
         'device state changed',
       );
     this.#tell(device);

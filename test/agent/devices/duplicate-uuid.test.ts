@@ -9,6 +9,6 @@ test('the second of two equal uuids is ignored and reported once', async () => {
   expect(device(1).record.index).toBe(1);
   expect(told.every((call) => call.state === 'ok')).toBe(true);
   expect(log.filter(({ level }) => level === 'error')).toEqual([
-    expect.objectContaining({ uuid: device(1).uuid, index: 3, first: 1 }),
+    expect.objectContaining({ gpu: device(1).uuid.toLowerCase(), index: 3, first: 1 }),
   ]);
 });

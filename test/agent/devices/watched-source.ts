@@ -24,7 +24,7 @@ export interface WatchedSource {
   readonly told: Told[];
   readonly sources: SourceView[];
   /** Every line of the log. */
-  readonly log: { level: string; msg: string; uuid?: string }[];
+  readonly log: { level: string; msg: string; gpu?: string }[];
   /** Puts these faults in force, and takes back all others. */
   setFaults(faults: object): void;
   /** The device that is at this index now. */
