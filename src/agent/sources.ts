@@ -9,7 +9,7 @@ import { PROFILES } from './devices/simulated/profiles.ts';
 import { createSupervisor, type Supervisor } from './devices/supervisor.ts';
 import type { DeviceListener, SourceView } from './devices/view.ts';
 
-export const profileUnknown = defineError(
+const profileUnknown = defineError(
   'GPUB_PROFILE_UNKNOWN',
   (profile: string) => `simulate: there is no profile ${JSON.stringify(profile)}`,
   () => `Give --simulate one of ${[...PROFILES.keys()].join(', ')}.`,

@@ -46,7 +46,7 @@ const actionsBySeverity = [
 ];
 
 /** The most severe of what the providers recommend; one that is not in the list above counts least. */
-export function mostSevereAction(gpu: CachedGpu): string {
+function mostSevereAction(gpu: CachedGpu): string {
   let worst = '';
   for (const action of Object.values(gpu.actions)) {
     if (worst === '' || actionsBySeverity.indexOf(action) > actionsBySeverity.indexOf(worst)) worst = action;

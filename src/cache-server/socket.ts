@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { defineError } from '../daemon/errors.ts';
 
-export const socketInUse = defineError(
+const socketInUse = defineError(
   'GPUB_SOCKET_IN_USE',
   (path: string) => `another process serves ${path}`,
   (path) => `Stop it (\`fuser ${path}\` names it), or give this one another --unix-socket.`,
@@ -17,7 +17,7 @@ export const socketRefused = defineError(
   () => 'Give --unix-socket a path in a folder that this user may write to.',
 );
 
-export const groupUnknown = defineError(
+const groupUnknown = defineError(
   'GPUB_GROUP_UNKNOWN',
   (group: string) => `socket-group: there is no group ${group}`,
   () => 'Give --socket-group a name from /etc/group or a number.',

@@ -2,7 +2,7 @@
 import { DeviceError, type DeviceFault } from '../source.ts';
 
 export const SUCCESS = 0;
-export const NOT_SUPPORTED = 3;
+const NOT_SUPPORTED = 3;
 export const NOT_FOUND = 6;
 export const INSUFFICIENT_SIZE = 7;
 export const TIMEOUT = 10;
