@@ -1,0 +1,51 @@
+// The way to the database: a pool of connections, and Kysely on top of it.
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Schema } from './schema.ts';
+
+export type Database = Kysely<Schema>;
+/** A query may run in a transaction or without one. */
+export type Queryable = Database | Transaction<Schema>;
+
+/** How the database is reached. */
+export interface ConnectionOptions {
+  /** `postgres://…`; for a Unix socket, `postgres://user@/database?host=/folder`. */
+  readonly url: string;
+  readonly maxConnections?: number;
+  /** Milliseconds. */
+  readonly connectTimeout?: number;
+  /** Milliseconds; no statement of the pool runs longer. */
+  readonly statementTimeout?: number;
+  /** Called for connections that break while idle. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** A database that is open. */
+export interface OpenDatabase {
+  readonly db: Database;
+  readonly pool: pg.Pool;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** An int8 is a number here: every figure of ours is below 2^53, and one that is not must not be rounded in silence. */
+pg.types.setTypeParser(pg.types.builtins.INT8, (text) => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} does not fit a number`);
+  return value;
+});
+
+/** Opens the pool; the first query connects. */
+export function openDatabase(options: ConnectionOptions): OpenDatabase {
+  const { url, maxConnections = 10, connectTimeout = 10_000, statementTimeout = 30_000, onError } = options;
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeout,
+    statement_timeout: statementTimeout,
+    application_name: 'gpubroker',
+  });
+  pool.on('error', (error) => onError?.(error));
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return { db, pool, url, close: () => db.destroy() };
+}

@@ -1,0 +1,38 @@
+// Migration 3: the journal of everything that happened, and who may write it.
+import type { Migration } from '../migration.ts';
+
+export const journal: Migration = {
+  up: `
+    -- One row: who leads. The epoch goes up with every new leader.
+    create table leader (
+      singleton boolean primary key default true check (singleton),
+      epoch bigint not null,
+      holder text not null,
+      since timestamptz not null
+    );
+    insert into leader values (true, 0, '', now());
+
+    -- The order of seq is the order of commits: see events/journal.ts.
+    create sequence journal_seq;
+    create table journal (
+      seq bigint primary key,
+      at timestamptz not null,
+      -- For instance 'gpu.changed', 'node.status', 'provider.verified'.
+      kind text not null,
+      provider_id uuid,
+      cluster_id uuid,
+      node_id uuid,
+      gpu_id uuid,
+      -- What the thing is after the event, as the API shows it.
+      data jsonb not null
+    );
+    create index journal_gpu on journal (gpu_id, seq) where gpu_id is not null;
+    create index journal_node on journal (node_id, seq) where node_id is not null;
+    create index journal_provider on journal (provider_id, seq);
+    create index journal_at on journal using brin (at);
+  `,
+  down: `
+    drop table journal, leader;
+    drop sequence journal_seq;
+  `,
+};

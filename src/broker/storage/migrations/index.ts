@@ -1,0 +1,16 @@
+// All migrations in order. One that has been released is never changed: what must change is another migration.
+import type { Migration } from '../migration.ts';
+import { identity } from './0001-identity.ts';
+import { inventory } from './0002-inventory.ts';
+import { journal } from './0003-journal.ts';
+import { operation } from './0004-operation.ts';
+import { telemetry } from './0005-telemetry.ts';
+
+/** By name; the names say the order. */
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-identity': identity,
+  '0002-inventory': inventory,
+  '0003-journal': journal,
+  '0004-operation': operation,
+  '0005-telemetry': telemetry,
+};
