@@ -1,5 +1,5 @@
 // `gpubroker agent`: the daemon of a GPU node.
-import { type Daemon, runDaemon } from '../daemon/daemon.ts';
+import { type Daemon, nodeEndpoints, runDaemon } from '../daemon/daemon.ts';
 import { type AgentOptions, agentOptions } from '../daemon/node-options.ts';
 import { agentSteps } from './agent.ts';
 
@@ -12,6 +12,7 @@ const agent: Daemon<AgentOptions> = {
     ['gpubroker agent --sources simulated --simulate h200x1', 'Serve a simulated node'],
   ],
   options: agentOptions,
+  endpoints: nodeEndpoints,
   steps: (context) => agentSteps(context, 'agent'),
 };
 

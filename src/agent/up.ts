@@ -1,5 +1,5 @@
 // `gpubroker up`: the agent on any machine with one command. Where no GPU is found it simulates some, and says so.
-import { type Daemon, type DaemonContext, runDaemon } from '../daemon/daemon.ts';
+import { type Daemon, type DaemonContext, nodeEndpoints, runDaemon } from '../daemon/daemon.ts';
 import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
 import { upOptions } from '../daemon/up-options.ts';
 import { agentSteps } from './agent.ts';
@@ -14,6 +14,7 @@ const up: Daemon<AgentOptions> = {
     ['gpubroker up --simulate h200x1', 'Without a GPU, simulate one H200'],
   ],
   options: upOptions,
+  endpoints: nodeEndpoints,
   steps: (context) => agentSteps(context, 'up', chooseSources),
 };
 

@@ -1,5 +1,5 @@
 // `gpubroker cache-server`: the device API alone, for nodes on which other providers find the GPUs.
-import { type Daemon, runDaemon } from '../daemon/daemon.ts';
+import { type Daemon, nodeEndpoints, runDaemon } from '../daemon/daemon.ts';
 import { type CacheServerOptions, cacheServerOptions } from '../daemon/node-options.ts';
 import { cacheServerSteps } from './serve.ts';
 
@@ -11,6 +11,7 @@ const cacheServer: Daemon<CacheServerOptions> = {
     ['gpubroker cache-server --unix-socket /tmp/device.sock --data-dir /tmp/state', 'Serve as an ordinary user'],
   ],
   options: cacheServerOptions,
+  endpoints: nodeEndpoints,
   steps: (context) => cacheServerSteps(context, { daemon: 'cache-server', sources: () => [] }),
 };
 

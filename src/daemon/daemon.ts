@@ -1,5 +1,6 @@
 // Runs a daemon from its arguments to its exit: options, log, probes, metrics, then its own steps.
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Address } from './address.ts';
 import { type CodedError, OptionsError } from './errors.ts';
 import type { HttpService } from './http-service.ts';
 import { type ProcessHost, runLifecycle, type Step } from './lifecycle.ts';
@@ -8,21 +9,20 @@ import { startMetricsServer } from './metrics-server.ts';
 import type { CacheServerOptions } from './node-options.ts';
 import { asksForHelp, helpText } from './option-flags.ts';
 import { type OptionSet, resolveOptions } from './options.ts';
-import { startProbes } from './probes.ts';
+import { probeRoutes, startProbes } from './probes.ts';
 import { Readiness } from './readiness.ts';
 
 /** The options that this needs of any daemon. */
-type CommonOptions = Pick<
-  CacheServerOptions,
-  | 'nodeName'
-  | 'logLevel'
-  | 'logFormat'
-  | 'listenHost'
-  | 'healthPort'
-  | 'metricsPort'
-  | 'shutdownDelay'
-  | 'shutdownTimeout'
->;
+type CommonOptions = Pick<CacheServerOptions, 'logLevel' | 'logFormat' | 'shutdownDelay' | 'shutdownTimeout'>;
+
+/** Where a daemon is looked after. */
+export interface Endpoints {
+  /** The machine's name in the log. */
+  readonly node: string;
+  readonly metrics: Address;
+  /** Where the probes are; undefined where they are served beside the metrics. */
+  readonly health?: Address;
+}
 
 /** What the steps of a daemon share. */
 export interface DaemonContext<Options> {
@@ -44,6 +44,7 @@ export interface Daemon<Options extends CommonOptions> {
   /** Command and what it does, for `--help`. */
   readonly examples: readonly (readonly [command: string, description: string])[];
   readonly options: OptionSet<Options>;
+  endpoints(options: Options): Endpoints;
   /** Its own steps; they start after the probes and metrics, and stop before them. */
   steps(context: DaemonContext<Options>): readonly Step[];
 }
@@ -69,9 +70,10 @@ export async function runDaemon<Options extends CommonOptions>(
     return 2;
   }
   const options = resolved.values;
+  const { node, health, metrics } = daemon.endpoints(options);
   const { log, ...logLevel } = createLog({
     daemon: daemon.name,
-    node: options.nodeName,
+    node,
     level: options.logLevel,
     format: options.logFormat,
   });
@@ -82,9 +84,9 @@ export async function runDaemon<Options extends CommonOptions>(
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });
   const context = { options, log, logLevel, readiness, registry, startTime: new Date() };
   const steps = [
-    serviceStep('health', () => startProbes({ host: options.listenHost, port: options.healthPort, readiness, log })),
+    ...(health ? [serviceStep('health', () => startProbes({ ...health, readiness, log }))] : []),
     serviceStep('metrics', () =>
-      startMetricsServer({ host: options.listenHost, port: options.metricsPort, registry, log }),
+      startMetricsServer({ ...metrics, registry, log, routes: health ? undefined : probeRoutes(readiness) }),
     ),
     ...daemon.steps(context),
   ];
@@ -119,4 +121,12 @@ function serviceStep(name: string, start: () => Promise<HttpService>): Step {
     },
     stop: (force) => service?.close(force),
   };
+}
+
+/** The endpoints of the daemons of a node. */
+export function nodeEndpoints(
+  options: Pick<CacheServerOptions, 'nodeName' | 'listenHost' | 'healthPort' | 'metricsPort'>,
+): Endpoints {
+  const { nodeName, listenHost: host, healthPort, metricsPort } = options;
+  return { node: nodeName, health: { host, port: healthPort }, metrics: { host, port: metricsPort } };
 }

@@ -17,6 +17,9 @@ export interface HttpReply {
   readonly body: string;
 }
 
+/** What is answered, by path. */
+export type Routes = Readonly<Record<string, (request: HttpRequest) => HttpReply | Promise<HttpReply>>>;
+
 /** A server that listens. */
 export interface HttpService {
   /** The real port, also where any was asked for. */
@@ -32,8 +35,7 @@ interface HttpServiceOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly log: Log;
-  /** By path. */
-  readonly routes: Readonly<Record<string, (request: HttpRequest) => HttpReply | Promise<HttpReply>>>;
+  readonly routes: Routes;
 }
 
 /** A client that sends nothing, or slowly, is cut after these. */

@@ -1,6 +1,6 @@
 // Serves /metrics for Prometheus.
 import type { Registry } from 'prom-client';
-import { type HttpService, startHttpService } from './http-service.ts';
+import { type HttpService, type Routes, startHttpService } from './http-service.ts';
 import type { Log } from './logger.ts';
 
 interface MetricsServerOptions {
@@ -9,13 +9,15 @@ interface MetricsServerOptions {
   readonly port: number;
   readonly registry: Registry;
   readonly log: Log;
+  /** What is served besides. */
+  readonly routes?: Routes | undefined;
 }
 
 /**
  * Starts serving the registry.
  * @throws CodedError if it cannot listen.
  */
-export function startMetricsServer({ host, port, registry, log }: MetricsServerOptions): Promise<HttpService> {
+export function startMetricsServer({ host, port, registry, log, routes }: MetricsServerOptions): Promise<HttpService> {
   const scrape = async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() });
-  return startHttpService({ name: 'metrics', host, port, log, routes: { '/metrics': scrape } });
+  return startHttpService({ name: 'metrics', host, port, log, routes: { ...routes, '/metrics': scrape } });
 }

@@ -20,15 +20,14 @@ const alive: readonly Check[] = [{ name: 'ping', state: 'ok', message: '' }];
  * @throws CodedError if it cannot listen.
  */
 export function startProbes({ host, port, readiness, log }: ProbesOptions): Promise<HttpService> {
+  return startHttpService({ name: 'health', host, port, log, routes: probeRoutes(readiness) });
+}
+
+/** The probes by path, for a server that answers other things too. */
+export function probeRoutes(readiness: Readiness) {
   const live = (request: HttpRequest) => report(alive, request);
   const ready = (request: HttpRequest) => report(readiness.checks(), request);
-  return startHttpService({
-    name: 'health',
-    host,
-    port,
-    log,
-    routes: { '/healthz': live, '/livez': live, '/readyz': ready },
-  });
+  return { '/healthz': live, '/livez': live, '/readyz': ready };
 }
 
 function report(checks: readonly Check[], { path, query, accept }: HttpRequest): HttpReply {

@@ -1,5 +1,5 @@
 // The smallest daemon, as a process of its own for the tests. Plays the fault that TEST_FAULT names.
-import { runDaemon } from '../../src/daemon/daemon.ts';
+import { nodeEndpoints, runDaemon } from '../../src/daemon/daemon.ts';
 import { cacheServerOptions } from '../../src/daemon/node-options.ts';
 
 const faults: Record<string, () => void> = {
@@ -15,6 +15,7 @@ await runDaemon(
     summary: 'Does nothing.',
     examples: [['gpubroker cache-server', 'Do nothing']],
     options: cacheServerOptions,
+    endpoints: nodeEndpoints,
     steps: ({ log }) => [
       {
         name: 'fault',

@@ -1,6 +1,6 @@
 // What a daemon's own steps are given, and what its defaults may be.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Daemon, type DaemonContext, runDaemon } from '../../src/daemon/daemon.ts';
+import { type Daemon, type DaemonContext, nodeEndpoints, runDaemon } from '../../src/daemon/daemon.ts';
 import { type CacheServerOptions, cacheServerOptions } from '../../src/daemon/node-options.ts';
 import { withDefaults } from '../../src/daemon/option-kinds.ts';
 import { resolveOptions } from '../../src/daemon/options.ts';
@@ -13,7 +13,8 @@ afterEach(() => {
 const quiet = ['--health-port', '0', '--metrics-port', '0', '--shutdown-delay', '0s', '--log-level', 'fatal'];
 
 function daemon(changes: Partial<Daemon<CacheServerOptions>> = {}): Daemon<CacheServerOptions> {
-  return { name: 'test', summary: 'Tests.', examples: [], options: cacheServerOptions, steps: () => [], ...changes };
+  const wholeDaemon = { name: 'test', summary: 'Tests.', examples: [], options: cacheServerOptions, steps: () => [] };
+  return { ...wholeDaemon, endpoints: nodeEndpoints, ...changes };
 }
 
 test('steps share options, log, readiness, metrics and the start time', async () => {
