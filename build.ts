@@ -2,10 +2,16 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const manifest: { version: string } = JSON.parse(readFileSync('package.json', 'utf8'));
+const manifest: { version: string; dependencies: Record<string, string> } = JSON.parse(
+  readFileSync('package.json', 'utf8'),
+);
 
-// Loads a binary that lies next to it, so it stays in node_modules.
-const external = ['koffi'];
+// What the daemons of a node and the command line load, so that they start fast and stay small. The other packages
+// stay in node_modules: koffi, whose binary lies next to it, and what the broker alone uses.
+const bundled = ['@bufbuild/protobuf', '@grpc/grpc-js', 'commander', 'pino', 'prom-client', 'yaml', 'yargs'];
+const external = Object.keys(manifest.dependencies)
+  .filter((name) => !bundled.includes(name))
+  .flatMap((name) => [name, `${name}/*`]);
 
 // Packages in CommonJS that were bundled still call `require` for Node's own modules.
 const banner = `import { createRequire as gpubrokerCreateRequire } from 'node:module';

@@ -28,13 +28,24 @@ const mayImport: Record<string, string[]> = {
   'src/agent/devices/nvml/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts'],
   'src/agent/devices/simulated/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts'],
   'src/agent/devices/': ['src/daemon/'],
-  'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/'],
+  'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],
   'src/api/': [],
   'src/client/': ['src/api/'],
   'src/broker/storage/': ['src/daemon/'],
   'src/broker/': ['src/wire/', 'src/daemon/', 'src/api/'],
-  'src/cli/': ['src/wire/', 'src/daemon/', 'src/agent/main.ts', 'src/agent/up.ts', 'src/cache-server/main.ts'],
+  'src/up/': ['src/daemon/', 'src/agent/', 'src/client/'],
+  'src/cli/': [
+    'src/wire/',
+    'src/daemon/',
+    'src/api/',
+    'src/client/',
+    'src/agent/main.ts',
+    'src/cache-server/main.ts',
+    'src/broker/main.ts',
+    'src/broker/storage/',
+    'src/up/main.ts',
+  ],
 };
 
 /** The rule of the innermost folder. */

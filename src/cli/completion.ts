@@ -1,6 +1,9 @@
 // `gpubroker completion`: scripts that complete commands and flags in a shell, made from the tree of commands.
 import type { Command } from 'commander';
+import { brokerOptions } from '../daemon/broker-options.ts';
 import { agentOptions, cacheServerOptions } from '../daemon/node-options.ts';
+import type { OptionTable } from '../daemon/option-kinds.ts';
+import { upOptions } from '../daemon/up-options.ts';
 import type { Shell } from './program.ts';
 
 /** What may follow each command, by the words of the command: `` → gpus …, ` gpus` → list …. */
@@ -21,11 +24,18 @@ function collectWords(command: Command, place: string, words: Map<string, readon
   return words;
 }
 
+/** By the place of the command. */
+const tables: Readonly<Record<string, OptionTable>> = {
+  ' agent': agentOptions.table,
+  ' broker': brokerOptions.table,
+  ' cache-server': cacheServerOptions.table,
+  ' up': upOptions.table,
+  ' config print': agentOptions.table,
+};
+
 /** The flags that a daemon reads itself. */
 function daemonFlags(place: string): string[] {
-  const { table } = place === ' cache-server' ? cacheServerOptions : agentOptions;
-  const takesThem = [' agent', ' cache-server', ' up', ' config print'].includes(place);
-  return takesThem ? Object.keys(table).map((name) => `--${name}`) : [];
+  return Object.keys(tables[place] ?? {}).map((name) => `--${name}`);
 }
 
 function bash(words: Words): string {

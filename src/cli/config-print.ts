@@ -1,4 +1,5 @@
 // `gpubroker config print`: every option of a daemon with its value and where that comes from.
+import { brokerOptions } from '../daemon/broker-options.ts';
 import { resolveOrExplain } from '../daemon/daemon.ts';
 import { agentOptions, cacheServerOptions } from '../daemon/node-options.ts';
 import { asksForHelp, helpText } from '../daemon/option-flags.ts';
@@ -12,11 +13,17 @@ import { formatTable, print, printJson, remark } from './output.ts';
 const resolvers = {
   agent: (argv: readonly string[]) => resolveOrExplain('agent', agentOptions, argv),
   'cache-server': (argv: readonly string[]) => resolveOrExplain('cache-server', cacheServerOptions, argv),
+  broker: (argv: readonly string[]) => resolveOrExplain('broker', brokerOptions, argv),
   up: (argv: readonly string[]) => resolveOrExplain('up', upOptions, argv),
 };
 
 /** Every daemon's, for what the help shows. */
-const tables = { agent: agentOptions.table, 'cache-server': cacheServerOptions.table, up: upOptions.table };
+const tables = {
+  agent: agentOptions.table,
+  broker: brokerOptions.table,
+  'cache-server': cacheServerOptions.table,
+  up: upOptions.table,
+};
 
 /** Prints the options that the daemon would run with, given these arguments; returns the exit code. */
 export async function printConfig(argv: readonly string[]): Promise<number> {

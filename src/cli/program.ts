@@ -14,6 +14,10 @@ export const daemonCommands = {
     summary: "run this node's daemon: find the GPUs, watch their health, serve the device API",
     run: async (argv: readonly string[]) => (await import('../agent/main.ts')).runAgent([...argv]),
   },
+  broker: {
+    summary: 'run the broker at the centre: inventory, nodes, HTTP API',
+    run: async (argv: readonly string[]) => (await import('../broker/main.ts')).runBroker([...argv]),
+  },
   'cache-server': {
     summary: 'run the device API alone, without looking for GPUs',
     run: async (argv: readonly string[]) => (await import('../cache-server/main.ts')).runCacheServer([...argv]),
@@ -113,7 +117,7 @@ function addConfigCommands(program: Command, done: (exitCode: number) => void): 
     .addHelpText('after', '\nExample:\n  gpubroker config print agent --config /etc/gpubroker/agent.yaml');
   config
     .command('print [arguments...]')
-    .usage('[agent|cache-server|up] [flags of the daemon] [--json]')
+    .usage('[agent|broker|cache-server|up] [flags of the daemon] [--json]')
     .description('show every option of a daemon with its value and its source')
     .helpOption(false)
     .allowUnknownOption()
