@@ -104,6 +104,7 @@ export interface Schema {
     spool_id: Generated<string>;
     change_sequence: Generated<number>;
     telemetry_sequence: Generated<number>;
+    telemetry_dropped: Generated<number>;
   };
   enrolment_tokens: {
     id: string;
@@ -245,7 +246,9 @@ export interface Schema {
     group_by: 'rule' | 'provider' | 'cluster' | 'node' | 'gpu';
     group_wait_s: number;
     repeat_interval_s: number;
+    max_notices_per_hour: number;
     enabled: boolean;
+    muted_until: Date | null;
     created_at: Date;
   };
   alerts: {
@@ -253,15 +256,22 @@ export interface Schema {
     rule_id: string;
     group_key: string;
     status: 'pending' | 'firing' | 'resolved';
+    severity: Severity;
     subjects: Json<unknown[]>;
+    subject_count: number;
     opened_at: Date;
+    fired_at: Date | null;
     notified_at: Date | null;
+    clear_since: Date | null;
     resolved_at: Date | null;
   };
   alert_deliveries: {
     id: string;
     alert_id: string;
-    channel: number;
+    notice_id: string;
+    kind: 'firing' | 'repeat' | 'resolved' | 'suppressed';
+    channel_id: string;
+    channel_type: string;
     payload: Json<Record<string, unknown>>;
     status: 'waiting' | 'sent' | 'given-up';
     attempts: Generated<number>;
@@ -288,16 +298,22 @@ export interface Schema {
     gpu_name: string;
     at: Date;
     samples: number;
+    utilization_count: number;
     utilization_avg: number | null;
     utilization_max: number | null;
+    memory_utilization_count: number;
     memory_utilization_avg: number | null;
+    memory_used_count: number;
     memory_used_avg: number | null;
     memory_used_max: number | null;
+    temperature_count: number;
     temperature_avg: number | null;
     temperature_max: number | null;
+    power_count: number;
     power_avg_milliwatts: number | null;
     power_max_milliwatts: number | null;
   };
+  telemetry_late: { node_id: string; hour: Date };
   telemetry_progress: { period: string; through: Date };
 }
 

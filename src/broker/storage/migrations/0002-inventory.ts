@@ -56,7 +56,9 @@ export const inventory: Migration = {
       -- Where its spool stands: see Stored in node_link.proto.
       spool_id text not null default '',
       change_sequence bigint not null default 0,
-      telemetry_sequence bigint not null default 0
+      telemetry_sequence bigint not null default 0,
+      -- Rounds of telemetry that the node dropped since its spool began.
+      telemetry_dropped bigint not null default 0
     );
     create unique index nodes_name on nodes (cluster_id, hostname) where decommissioned_at is null;
     create index nodes_cluster on nodes (cluster_id, id);
