@@ -24,10 +24,15 @@ export const journalChannel = 'gpubroker_journal';
 /** The key of the advisory lock that orders commits: "jour" in ASCII. */
 const orderLock = 0x6a6f7572;
 
+/** Waits for its turn at the journal, until the transaction ends: for who must read before it knows what to append. */
+export async function lockJournal(trx: Queryable): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${orderLock})`.execute(trx);
+}
+
 /** Appends the events in order; `trx` must be a transaction. */
 export async function appendToJournal(trx: Queryable, events: readonly JournalEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await sql`select pg_advisory_xact_lock(${orderLock})`.execute(trx);
+  await lockJournal(trx);
   const rows = events.map((event) => ({
     at: event.at,
     kind: event.kind,

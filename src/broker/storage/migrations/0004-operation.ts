@@ -26,6 +26,7 @@ export const operation: Migration = {
       closed_reason text
     );
     create unique index incidents_open on incidents (kind, subject) where closed_at is null;
+    create index incidents_closed on incidents (kind, subject, closed_at);
     create index incidents_provider on incidents (provider_id, id);
     create index incidents_node on incidents (node_id, opened_at);
 
@@ -36,12 +37,14 @@ export const operation: Migration = {
       name text not null,
       -- What sets it off, as the API's schema has it.
       condition jsonb not null,
-      -- Where it is sent to, as the API's schema has it; secrets in it are never shown again.
+      -- Where it is sent to, as the API's schema has it, each with an id; secrets in it are never shown again.
       channels jsonb not null,
       group_by text not null check (group_by in ('rule', 'provider', 'cluster', 'node', 'gpu')),
       group_wait_s integer not null,
       repeat_interval_s integer not null,
+      max_notices_per_hour integer not null,
       enabled boolean not null,
+      muted_until timestamptz,
       created_at timestamptz not null
     );
     create index alert_rules_account on alert_rules (account_id);
@@ -51,25 +54,41 @@ export const operation: Migration = {
       rule_id uuid not null references alert_rules on delete cascade,
       group_key text not null,
       status text not null check (status in ('pending', 'firing', 'resolved')),
+      severity text not null check (severity in ('info', 'warning', 'critical')),
+      -- The first of them: [{subject, title, since, value?}].
       subjects jsonb not null,
+      subject_count integer not null,
       opened_at timestamptz not null,
+      fired_at timestamptz,
+      -- When the last notice was made that says that it fires.
       notified_at timestamptz,
+      -- Since when nothing sets it off any more.
+      clear_since timestamptz,
       resolved_at timestamptz
     );
     create unique index alerts_open on alerts (rule_id, group_key) where status <> 'resolved';
+    create index alerts_rule on alerts (rule_id, id);
+    create index alerts_notified on alerts (rule_id, notified_at) where notified_at is not null;
 
     create table alert_deliveries (
       id uuid primary key,
       alert_id uuid not null references alerts on delete cascade,
-      channel integer not null,
+      -- One notice goes to every channel of its rule.
+      notice_id uuid not null,
+      kind text not null check (kind in ('firing', 'repeat', 'resolved', 'suppressed')),
+      channel_id uuid not null,
+      channel_type text not null,
       payload jsonb not null,
       status text not null check (status in ('waiting', 'sent', 'given-up')),
       attempts integer not null default 0,
+      -- A sender that takes it moves this forward, so that another takes it only if the first one dies.
       next_attempt_at timestamptz not null,
       last_error text,
       created_at timestamptz not null,
       sent_at timestamptz
     );
+    create index alert_deliveries_alert on alert_deliveries (alert_id, id);
+    create index alert_deliveries_recent on alert_deliveries (created_at);
     create index alert_deliveries_waiting on alert_deliveries (next_attempt_at) where status = 'waiting';
   `,
   down: `
