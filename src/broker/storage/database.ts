@@ -43,6 +43,10 @@ export function openDatabase(options: ConnectionOptions): OpenDatabase {
     max: maxConnections,
     connectionTimeoutMillis: connectTimeout,
     statement_timeout: statementTimeout,
+    // A transaction that its process has forgotten, or was stopped in, gives its locks back.
+    idle_in_transaction_session_timeout: statementTimeout,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: 'gpubroker',
   });
   pool.on('error', (error) => onError?.(error));

@@ -1,0 +1,59 @@
+// PostgreSQL in the broker's data folder: which programs, which user, which folders; owned by one process at a time.
+import { chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../../../daemon/logger.ts';
+import { reachableBinaries } from './binaries.ts';
+import { ownFolder } from './folder-owner.ts';
+import { socketUrl } from './server.ts';
+import { letThrough, type ServerUser, serverUser } from './server-user.ts';
+import { archiveSettings, type Settings } from './settings.ts';
+import { socketFolderOf } from './socket-folder.ts';
+import { type SupervisedServer, superviseEmbedded } from './supervisor.ts';
+
+/** What lies where in a data folder. */
+export function foldersIn(dataFolder: string) {
+  const backups = join(dataFolder, 'backups');
+  return { postgres: join(dataFolder, 'postgres'), backups, archive: join(backups, 'wal') };
+}
+
+/**
+ * Starts the server of a data folder, which must exist, and keeps it running.
+ * @throws CodedError GPUB_DATABASE_*
+ */
+export async function openEmbedded(dataFolder: string, log: Log, settings?: Settings): Promise<SupervisedServer> {
+  const user = serverUser();
+  letThrough(dataFolder, user);
+  const binaries = await reachableBinaries(user);
+  const { postgres, backups, archive } = foldersIn(dataFolder);
+  for (const folder of [backups, archive]) makeFolder(folder, user);
+  const socketFolder = socketFolderOf(dataFolder, user);
+  const disown = ownFolder(dataFolder, socketUrl(socketFolder));
+  const serverLog = log.child({ component: 'postgresql' });
+  try {
+    const server = await superviseEmbedded(
+      {
+        binaries,
+        dataFolder: postgres,
+        socketFolder,
+        user: user && { uid: user.uid, gid: user.gid },
+        settings: { ...archiveSettings(archive), ...settings },
+        onLog: (line) => serverLog[/\b(FATAL|PANIC):/.test(line) ? 'warn' : 'debug'](line),
+      },
+      log,
+    );
+    const stop = async () => {
+      await server.stop();
+      disown();
+    };
+    return { url: server.url, pid: () => server.pid(), onState: (listener) => server.onState(listener), stop };
+  } catch (error) {
+    disown();
+    throw error;
+  }
+}
+
+/** The server writes its archive there. */
+export function makeFolder(folder: string, user: ServerUser | undefined): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (user) chownSync(folder, user.uid, user.gid);
+}
