@@ -50,3 +50,17 @@ export const callFailed = defineError(
       ? 'Use the Unix socket on the node itself.'
       : '`gpubroker status` shows whether the daemon is ready, and why not.',
 );
+
+// The broker.
+
+export const notSignedIn = defineError(
+  'GPUB_NOT_SIGNED_IN',
+  (url: string) => `not signed in to ${url}`,
+  (url) => `Run \`gpubroker login --broker ${url}\`, or give an API key in $GPUBROKER_API_KEY or --api-key-file.`,
+);
+
+export const brokerUnreachable = defineError(
+  'GPUB_BROKER_UNREACHABLE',
+  (message: string) => message,
+  () => 'See that the broker runs and that --broker names its HTTP API; for a certificate of its own, give --ca.',
+);

@@ -13,7 +13,7 @@ export const exitCodes = {
 
 /** For `--help`. */
 export const exitCodesHelp = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the daemon cannot be reached,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the daemon or broker cannot be reached,
 5 (status only) the daemon is reachable but not ready.`;
 
 const byErrorCode: Readonly<Record<string, number>> = {
@@ -23,6 +23,8 @@ const byErrorCode: Readonly<Record<string, number>> = {
   GPUB_DAEMON_LOST: exitCodes.unreachable,
   GPUB_DAEMON_DENIED: exitCodes.unreachable,
   GPUB_DAEMON_SILENT: exitCodes.unreachable,
+  GPUB_BROKER_UNREACHABLE: exitCodes.unreachable,
+  GPUB_NOT_FOUND: exitCodes.notFound,
 };
 
 /** The exit code that a thrown value stands for. */
