@@ -151,18 +151,40 @@ export const inventory: Migration = {
       removed_at timestamptz,
       unique (node_id, name)
     );
+    -- For searches: an index for every filter, with the id so that it also gives the usual order; and for every order.
+    -- The expressions are those of registry/gpu-filter.ts: what is not known sorts as the lowest.
     create index gpus_node on gpus (node_id);
     create index gpus_cluster on gpus (cluster_id, id);
     create index gpus_provider on gpus (provider_id, id);
     create index gpus_uuid on gpus (uuid);
     create index gpus_serial on gpus (serial);
-    create index gpus_product on gpus (product, id) where removed_at is null;
-    create index gpus_model on gpus (model, id) where removed_at is null;
-    create index gpus_region on gpus (region, id) where removed_at is null;
-    create index gpus_memory on gpus (memory_bytes, id) where removed_at is null;
-    create index gpus_score on gpus (score, id) where removed_at is null;
-    create index gpus_changed on gpus (changed_at, id) where removed_at is null;
-    create index gpus_unwell on gpus (health, id) where removed_at is null and health <> 'healthy';
+    create index gpus_parent on gpus (parent) where parent is not null;
+    create index gpus_model on gpus ((coalesce(model, '') collate "C"), id);
+    create index gpus_product on gpus ((coalesce(product, '') collate "C"), id);
+    create index gpus_region on gpus ((region collate "C"), id);
+    create index gpus_memory on gpus ((coalesce(memory_bytes, 0)), id);
+    create index gpus_score on gpus ((coalesce(score::int, -1)), id);
+    create index gpus_changed on gpus (changed_at, id);
+    create index gpus_vendor on gpus (vendor, id);
+    create index gpus_form_factor on gpus (form_factor, id);
+    create index gpus_interconnect on gpus (interconnect, id);
+    create index gpus_architecture on gpus (architecture, id);
+    create index gpus_driver on gpus (driver_version, id);
+    create index gpus_cuda on gpus (cuda_version, id);
+    create index gpus_vbios on gpus (vbios_version, id);
+    create index gpus_status on gpus (status, id);
+    create index gpus_health on gpus (health, id);
+    create index gpus_label on gpus (label, id);
+    create index gpus_action on gpus (recommended_action, id);
+    create index gpus_numa on gpus (numa_node, id);
+    create index gpus_ecc on gpus (ecc, id);
+    create index gpus_mig on gpus (mig, id);
+    create index gpus_capability on gpus ((case when compute_capability ~ '^[0-9]{1,3}[.][0-9]{1,3}$' then
+      split_part(compute_capability, '.', 1)::int * 1000 + split_part(compute_capability, '.', 2)::int end), id);
+    -- The attributes of a card depend on each other; without these the planner would take them for independent.
+    create statistics gpus_hardware (mcv)
+      on vendor, model, product, form_factor, interconnect, architecture, memory_bytes, compute_capability from gpus;
+    create statistics gpus_software (mcv) on vendor, driver_version, cuda_version, health, status, region from gpus;
     create index gpus_attributes on gpus using gin (attributes jsonb_path_ops);
 
     create table gpu_conditions (
@@ -175,6 +197,7 @@ export const inventory: Migration = {
       primary key (gpu_id, type)
     );
     create index gpu_conditions_type on gpu_conditions (type, status, gpu_id);
+    create statistics gpu_conditions_pairs (mcv) on type, status from gpu_conditions;
 
     -- What an admin decided about models that the table of products does not know.
     create table product_mappings (

@@ -27,6 +27,8 @@ export const journal: Migration = {
       data jsonb not null
     );
     create index journal_gpu on journal (gpu_id, seq) where gpu_id is not null;
+    -- For the inventory as it was: the last event of each GPU of a provider.
+    create index journal_inventory on journal (provider_id, gpu_id, seq) where kind like 'gpu.%';
     create index journal_node on journal (node_id, seq) where node_id is not null;
     create index journal_provider on journal (provider_id, seq);
     create index journal_at on journal using brin (at);
