@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
+  LogController as FastifyLogController,
   type FastifyReply,
   type FastifyRequest,
   fastify,
@@ -20,6 +21,11 @@ import type { Principal } from '../../identity/principal.ts';
 import { newId } from '../../ids.ts';
 import { Refusal } from '../../refusal.ts';
 import { httpProblem, toProblem } from './errors.ts';
+import { type HealthOptions, healthRoute } from './health.ts';
+import { addOpenApi } from './openapi.ts';
+import { addRateLimits, defaultRateLimits, type RateLimiter, type RateLimits } from './rate-limits.ts';
+import type { SharedRedis } from './redis.ts';
+import { observeRequests } from './request-log.ts';
 import { ajvOptions, checkText, closeSchemas, type JsonSchema, readText, schemaErrorFormatter } from './validation.ts';
 
 /** Fastify with our types: what route modules take. */
@@ -35,7 +41,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the route does, in the words of the policy; every route has one. */
     action?: Action | 'public';
-    /** How often: as usual, as for signing in, or unlimited. */
+    /** How often: as usual, as for signing in (by e-mail address too, if the body has one), or unlimited. */
     limit?: 'usual' | 'sign-in' | 'none';
   }
   interface FastifyRequest {
@@ -61,6 +67,11 @@ export interface HttpAppOptions {
   readonly log: Log;
   readonly registry: Registry;
   readonly authenticator: Authenticator;
+  /** What `/health` looks at. */
+  readonly health: HealthOptions;
+  /** Shared with other processes that serve the API. */
+  readonly redis?: SharedRedis | undefined;
+  readonly limits?: Partial<RateLimits>;
   /** Called for writes that the policy or ownership refused; for the audit log. */
   readonly onRefused?: (request: FastifyRequest, status: number) => Promise<void>;
   /** PEM; makes it HTTPS. */
@@ -82,7 +93,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<ApiServer>
     loggerInstance: options.log as FastifyBaseLogger,
     // The log keeps track of its children, so a child for each request would never be let go.
     childLoggerFactory: (log) => log,
-    disableRequestLogging: true,
+    logController: new FastifyLogController({ disableRequestLogging: true }),
     genReqId: () => newId(),
     requestIdHeader: false,
     bodyLimit,
@@ -103,8 +114,13 @@ export async function createHttpApp(options: HttpAppOptions): Promise<ApiServer>
   app.removeContentTypeParser('text/plain');
   decorate(app);
   const templates = watchRoutes(app);
-  await app.register(helmet);
-  addHooks(app, options);
+  observeRequests(app, options.registry);
+  await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: contentPolicy(options) } });
+  const limiter = await addRateLimits(app, {
+    limits: { ...defaultRateLimits, ...options.limits },
+    redis: options.redis,
+  });
+  addHooks(app, options, limiter);
   app.setErrorHandler(async (error, request, reply) => {
     const problem = toProblem(error, request.id);
     if (problem.status >= 500) request.log.error({ err: error, request: request.id }, 'request failed');
@@ -118,7 +134,27 @@ export async function createHttpApp(options: HttpAppOptions): Promise<ApiServer>
     reply.header('Allow', [...new Set(methods)].join(', '));
     return sendProblem(reply, httpProblem(405, request.id));
   });
+  await addOpenApi(app);
+  healthRoute(app, { ...options.health, redis: options.redis });
   return app;
+}
+
+/** What pages may load: nothing from elsewhere. The reference needs inline styles and images in data URLs. */
+function contentPolicy({ tls, behindProxy }: HttpAppOptions): Record<string, string[]> {
+  const own = ["'self'"];
+  return {
+    'default-src': own,
+    'base-uri': own,
+    'connect-src': own,
+    'form-action': own,
+    'frame-ancestors': ["'none'"],
+    'img-src': ["'self'", 'data:'],
+    'object-src': ["'none'"],
+    'script-src': own,
+    'style-src': ["'self'", "'unsafe-inline'"],
+    // Without TLS the reference's own files would be asked for where nobody listens.
+    ...(tls || behindProxy ? { 'upgrade-insecure-requests': [] } : {}),
+  };
 }
 
 function decorate(app: ApiServer): void {
@@ -162,14 +198,26 @@ function isReference(url: string): boolean {
   return url === '/docs' || url.startsWith('/docs/');
 }
 
-function addHooks(app: ApiServer, { authenticator }: HttpAppOptions): void {
+function addHooks(app: ApiServer, { authenticator }: HttpAppOptions, limiter: RateLimiter): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Request-Id', request.id);
     reply.header('Cache-Control', 'no-store');
     const { action } = request.routeOptions.config;
-    if (action === undefined) return;
-    request.caller = await authenticator.authenticate(request.headers.authorization);
-    if (action !== 'public') authorize(request.caller, action);
+    let refused: unknown;
+    try {
+      request.caller = await authenticator.authenticate(request.headers.authorization);
+    } catch (error) {
+      refused = error;
+    }
+    // Whoever has no good credentials is counted too, by address.
+    await limiter.check(request);
+    if (refused) throw refused;
+    if (action !== undefined && action !== 'public') authorize(request.caller, action);
+  });
+  app.addHook('preHandler', async (request) => {
+    const { email } = (request.body ?? {}) as SignIn;
+    if (request.routeOptions.config.limit === 'sign-in' && email)
+      await limiter.checkEmail(request, email.toLowerCase());
   });
   app.addHook('preValidation', async (request) => {
     const schema = request.routeOptions.schema as RouteOptions['schema'] & Record<string, unknown>;
@@ -177,6 +225,10 @@ function addHooks(app: ApiServer, { authenticator }: HttpAppOptions): void {
     readText(request.query as Record<string, unknown>, schema?.querystring as JsonSchema | undefined);
     readText(request.params as Record<string, unknown>, schema?.params as JsonSchema | undefined);
   });
+}
+
+interface SignIn {
+  readonly email?: string;
 }
 
 function authorize(caller: Principal | undefined, action: Action): void {
