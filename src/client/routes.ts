@@ -4,6 +4,7 @@ import type * as Clusters from '../api/clusters.ts';
 import type * as Gpus from '../api/gpus.ts';
 import type * as Incidents from '../api/incidents.ts';
 import type * as Inventory from '../api/inventory.ts';
+import type { PageQuery } from '../api/lists.ts';
 import type * as Nodes from '../api/nodes.ts';
 import type * as Pools from '../api/pools.ts';
 import type * as Products from '../api/products.ts';
@@ -42,12 +43,29 @@ export interface Routes {
   'POST /clusters/{id}/nodes': Takes<Nodes.NewNode, typeof Nodes.NodeCreated>;
   'POST /clusters/{id}/enrolment-tokens': Takes<Clusters.NewEnrolmentToken, typeof Clusters.EnrolmentTokenCreated>;
 
+  'GET /clusters/{id}/enrolment-tokens': Lists<Static<typeof PageQuery>, typeof Clusters.EnrolmentTokenPage>;
+  'DELETE /enrolment-tokens/{id}': Answers<Done>;
+
   'GET /nodes': Lists<Nodes.NodeQuery, typeof Nodes.NodePage>;
   'GET /nodes/{id}': Answers<typeof Nodes.NodeDetails>;
+  'DELETE /nodes/{id}': Answers<Done>;
+  'POST /nodes/{id}/cordon': Answers<typeof Nodes.Node>;
+  'POST /nodes/{id}/uncordon': Answers<typeof Nodes.Node>;
+  'POST /nodes/{id}/drain': Answers<typeof Nodes.Node>;
+  'POST /nodes/{id}/decommission': Answers<typeof Nodes.Node>;
+  'POST /nodes/{id}/inventory': Answers<Done>;
+
+  'GET /gpus': Lists<Gpus.GpuQuery, typeof Gpus.GpuPage>;
   'GET /gpus/{id}': Answers<typeof Gpus.Gpu>;
-  'GET /incidents': Lists<Incidents.IncidentQuery, typeof Incidents.IncidentPage>;
+  'POST /gpus/{id}/maintenance': Takes<Gpus.Maintenance, typeof Gpus.Gpu>;
+  'GET /products': Answers<typeof Products.ProductList>;
+
+  'GET /pools': Lists<Pools.PoolQuery, typeof Pools.PoolPage>;
   'GET /inventory/changes': Lists<Inventory.ChangesQuery, typeof Inventory.ChangesPage>;
   'GET /inventory/snapshot': Lists<Inventory.SnapshotQuery, typeof Inventory.SnapshotPage>;
-  'GET /pools': Lists<Pools.PoolQuery, typeof Pools.PoolPage>;
-  'GET /products': Answers<typeof Products.ProductList>;
+
+  'GET /incidents': Lists<Incidents.IncidentQuery, typeof Incidents.IncidentPage>;
+  'GET /incidents/{id}': Answers<typeof Incidents.Incident>;
+  'POST /incidents/{id}/acknowledge': Answers<typeof Incidents.Incident>;
+  'POST /incidents/{id}/close': Takes<Incidents.CloseIncident, typeof Incidents.Incident>;
 }

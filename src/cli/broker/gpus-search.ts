@@ -1,0 +1,51 @@
+// `gpubroker gpus search`: GPUs of all nodes, by every attribute that the API can search.
+import { type Command, Option } from 'commander';
+import { type Gpu, type GpuQuery, gpuFilters, gpuSorts } from '../../api/gpus.ts';
+import type { Client } from '../../client/client.ts';
+import { type Columns, collect, showList, word } from './show.ts';
+
+export const gpuColumns: Columns<Gpu> = {
+  ID: ({ id }) => id,
+  PRODUCT: ({ product, model }) => product ?? model,
+  HEALTH: ({ health }) => word(health),
+  STATUS: ({ status }) => status,
+  LABEL: ({ label }) => label,
+  REGION: ({ region }) => region,
+  NODE: ({ node_id }) => node_id,
+  REASON: ({ conditions, health }) => (health === 'healthy' ? '' : reasonOf(conditions)),
+};
+
+/** A flag for every filter of the API: `--memory-gb-min` for `memory_gb_min`. */
+export function addFilters(command: Command): Command {
+  for (const [name, schema] of Object.entries(gpuFilters)) {
+    const { description = '', enum: words, type } = schema as { description?: string; enum?: string[]; type?: string };
+    const isSwitch = type === 'boolean';
+    const option = new Option(`--${name.replaceAll('_', '-')}${isSwitch ? ' [yes]' : ' <value>'}`, description);
+    command.addOption(words ? option.choices(words) : option);
+  }
+  return command
+    .addOption(new Option('--sort <field>', 'what to sort by').choices(gpuSorts))
+    .addOption(new Option('--order <order>', 'which way').choices(['asc', 'desc']));
+}
+
+/** The filters among the flags, under the names that the API has for them. */
+export function filtersOf(flags: Readonly<Record<string, unknown>>): GpuQuery {
+  const names = [...Object.keys(gpuFilters), 'sort', 'order'];
+  const given = names.map((name) => [name, flags[camelCase(name)]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as GpuQuery;
+}
+
+export async function searchGpus(client: Client, json: boolean, query: GpuQuery, limit: number): Promise<void> {
+  const page = { ...query, limit: Math.min(limit, 500) };
+  const items = await collect(client.all('GET /gpus', { query: page }), limit);
+  showList(items, { json, columns: gpuColumns, nothing: 'No GPU is like that.' });
+}
+
+function reasonOf(conditions: Gpu['conditions']): string {
+  const bad = conditions.find(({ status, type }) => status !== 'True' && /(?:Ready|Health)$/.test(type));
+  return bad?.reason ?? '';
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
+}
