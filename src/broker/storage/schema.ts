@@ -37,6 +37,7 @@ export interface Schema {
     revoked_at: Date | null;
     last_used_at: Date | null;
   };
+  sign_in_codes: { hash: Buffer; user_id: string; challenge: string; expires_at: Date };
   signing_keys: { id: string; private_jwk: Json<Record<string, unknown>>; created_at: Date; retired_at: Date | null };
   audit_log: {
     seq: number;
@@ -286,7 +287,8 @@ export interface Schema {
     gpu_names: string[];
     utilization_percent: (number | null)[];
     memory_utilization_percent: (number | null)[];
-    memory_used_bytes: (number | null)[];
+    /** Arrays of int8 come as text. */
+    memory_used_bytes: (string | null)[];
     temperature_celsius: (number | null)[];
     power_milliwatts: (number | null)[];
     sm_mhz: (number | null)[];
