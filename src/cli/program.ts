@@ -3,39 +3,17 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../daemon/duration.ts';
 import { logLevels } from '../daemon/log-levels.ts';
 import { version } from '../daemon/version.ts';
+import { addBrokerCommands } from './broker/commands.ts';
+import { daemonCommands } from './daemons.ts';
+import { addDbCommands } from './db.ts';
 import { exitCodesHelp } from './exit-codes.ts';
 import type { NodeAddressOptions } from './node-address.ts';
 import type { NodeClient } from './node-client.ts';
 import { print } from './output.ts';
 
-/** Commands whose arguments go to a daemon untouched. */
-export const daemonCommands = {
-  agent: {
-    summary: "run this node's daemon: find the GPUs, watch their health, serve the device API",
-    run: async (argv: readonly string[]) => (await import('../agent/main.ts')).runAgent([...argv]),
-  },
-  broker: {
-    summary: 'run the broker at the centre: inventory, nodes, HTTP API',
-    run: async (argv: readonly string[]) => (await import('../broker/main.ts')).runBroker([...argv]),
-  },
-  'cache-server': {
-    summary: 'run the device API alone, without looking for GPUs',
-    run: async (argv: readonly string[]) => (await import('../cache-server/main.ts')).runCacheServer([...argv]),
-  },
-  up: {
-    summary: 'run everything on this machine; without a GPU, with simulated ones, saying so',
-    run: async (argv: readonly string[]) => (await import('../agent/up.ts')).runUp([...argv]),
-  },
-} as const;
-
 /** The shells that `gpubroker completion` knows. */
 const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
-
-/** Whether the word is one of {@link daemonCommands}. */
-export function isDaemonCommand(word: string | undefined): word is keyof typeof daemonCommands {
-  return word !== undefined && Object.hasOwn(daemonCommands, word);
-}
 
 interface NodeOptions extends NodeAddressOptions {
   readonly timeout: number;
@@ -55,18 +33,19 @@ export function createProgram(done: (exitCode: number) => void): Command {
     // commander would exit by itself, and with 1.
     .exitOverride();
   for (const [name, { summary }] of Object.entries(daemonCommands)) program.command(name).description(summary);
-  addGpuCommands(program);
+  addBrokerCommands(program, addGpuCommands(program));
   addStatusCommands(program, done);
   addConfigCommands(program, done);
+  addDbCommands(program, done);
   addVersionCommands(program);
   return program;
 }
 
-function addGpuCommands(program: Command): void {
+function addGpuCommands(program: Command): Command {
   const gpus = program
     .command('gpus')
     .helpCommand(false)
-    .description("show this node's GPUs")
+    .description("show this node's GPUs, or search those of all nodes")
     .addHelpText('after', '\nExample:\n  gpubroker gpus list');
   nodeCommand(gpus, 'list', 'show a line for each GPU', 'gpubroker gpus list --json').action((options: NodeOptions) =>
     withNode(options, async (client) => (await import('./gpus-list.ts')).listGpus(client, options.json ?? false)),
@@ -93,6 +72,7 @@ function addGpuCommands(program: Command): void {
       await (await import('./gpus-watch.ts')).watchGpus(client, options.json ?? false, stop.signal);
     }),
   );
+  return gpus;
 }
 
 function addStatusCommands(program: Command, done: (exitCode: number) => void): void {

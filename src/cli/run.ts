@@ -1,15 +1,16 @@
 // Runs one command line, and turns failures into one clear line and an exit code.
 import { CommanderError } from 'commander';
 import { CodedError } from '../daemon/errors.ts';
+import { daemonCommands, isDaemonCommand } from './daemons.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { remark } from './output.ts';
-import { createProgram, daemonCommands, isDaemonCommand } from './program.ts';
 
 /** Runs the command to its end; returns the exit code. Never throws. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   try {
     const [command, ...rest] = argv;
     if (isDaemonCommand(command)) return await daemonCommands[command].run(rest);
+    const { createProgram } = await import('./program.ts');
     let exitCode: number = exitCodes.ok;
     const program = createProgram((code) => {
       exitCode = code;

@@ -1,7 +1,8 @@
 // `gpubroker gpus search`: GPUs of all nodes, by every attribute that the API can search.
 import { type Command, Option } from 'commander';
-import { type Gpu, type GpuQuery, gpuFilters, gpuSorts } from '../../api/gpus.ts';
+import type { Gpu, GpuQuery } from '../../api/gpus.ts';
 import type { Client } from '../../client/client.ts';
+import { gpuFilterFlags, gpuSortFields } from './gpu-filters.ts';
 import { type Columns, collect, showList, word } from './show.ts';
 
 export const gpuColumns: Columns<Gpu> = {
@@ -17,20 +18,18 @@ export const gpuColumns: Columns<Gpu> = {
 
 /** A flag for every filter of the API: `--memory-gb-min` for `memory_gb_min`. */
 export function addFilters(command: Command): Command {
-  for (const [name, schema] of Object.entries(gpuFilters)) {
-    const { description = '', enum: words, type } = schema as { description?: string; enum?: string[]; type?: string };
-    const isSwitch = type === 'boolean';
+  for (const [name, { description = '', choices, isSwitch }] of Object.entries(gpuFilterFlags)) {
     const option = new Option(`--${name.replaceAll('_', '-')}${isSwitch ? ' [yes]' : ' <value>'}`, description);
-    command.addOption(words ? option.choices(words) : option);
+    command.addOption(choices ? option.choices(choices) : option);
   }
   return command
-    .addOption(new Option('--sort <field>', 'what to sort by').choices(gpuSorts))
+    .addOption(new Option('--sort <field>', 'what to sort by').choices(gpuSortFields))
     .addOption(new Option('--order <order>', 'which way').choices(['asc', 'desc']));
 }
 
 /** The filters among the flags, under the names that the API has for them. */
 export function filtersOf(flags: Readonly<Record<string, unknown>>): GpuQuery {
-  const names = [...Object.keys(gpuFilters), 'sort', 'order'];
+  const names = [...Object.keys(gpuFilterFlags), 'sort', 'order'];
   const given = names.map((name) => [name, flags[camelCase(name)]] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as GpuQuery;
 }

@@ -1,0 +1,16 @@
+// The flags of `gpubroker gpus search` are the filters of the API.
+import { expect, test } from 'vitest';
+import { gpuFilters, gpuSorts } from '../../../src/api/gpus.ts';
+import { gpuFilterFlags, gpuSortFields } from '../../../src/cli/broker/gpu-filters.ts';
+
+test('every filter and every field to sort by has its flag', () => {
+  const filters = Object.entries(
+    gpuFilters as Record<string, { enum?: string[]; type?: string; description?: string }>,
+  );
+  const expected = filters.map(([name, { enum: choices, type, description }]) => {
+    const flag = { ...(description && { description }), ...(choices && { choices }) };
+    return [name, type === 'boolean' ? { ...flag, isSwitch: true } : flag];
+  });
+  expect(gpuFilterFlags).toEqual(Object.fromEntries(expected));
+  expect(gpuSortFields).toEqual([...gpuSorts]);
+});
