@@ -13,6 +13,11 @@ interface Capability {
 const capabilities = {
   'c-compiler': { what: 'a C compiler (cc)', kind: 'required', present: () => runs('cc', ['--version']) },
   mount: { what: 'mounting a tmpfs (root)', kind: 'required', present: () => process.getuid?.() === 0 && canMount() },
+  'postgres-15': {
+    what: "Debian's PostgreSQL 15 (package postgresql)",
+    kind: 'required',
+    present: () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
+  },
   'nvidia-gpu': { what: 'an NVIDIA GPU', kind: 'hardware', present: () => existsSync('/dev/nvidiactl') },
 } as const satisfies Record<string, Capability>;
 

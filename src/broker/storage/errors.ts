@@ -95,3 +95,49 @@ export const leadershipLost = defineError(
   (epoch: number) => `this broker does not lead any more: epoch ${epoch} is over, and nothing was written`,
   () => 'Another broker leads, or will; repeat the request.',
 );
+
+// Backups.
+
+export const noDatabase = defineError(
+  'GPUB_DATABASE_FOLDER_EMPTY',
+  (folder: string) => `data-dir: there is no database in ${folder}`,
+  () => 'Give the --data-dir that the broker runs with, or --database-url.',
+);
+
+export const backupNotFound = defineError(
+  'GPUB_BACKUP_NOT_FOUND',
+  (name: string, folder: string) => `there is no backup ${name} in ${folder}`,
+  () => '`gpubroker db backups` lists them; a path to one may be given too.',
+);
+
+export const backupUnusable = defineError(
+  'GPUB_BACKUP_UNUSABLE',
+  (name: string, problem: string) => `the backup ${name} cannot be used: ${problem}`,
+  () => 'Use another one: `gpubroker db backups` lists them, `gpubroker db verify` checks one.',
+);
+
+export const backupFailed = defineError(
+  'GPUB_BACKUP_FAILED',
+  (reason: string) => `the backup was given up: ${reason}`,
+  () => 'Correct the cause and start it again; what was written of it does not count as a backup.',
+);
+
+/** The programs of a server's version, which are not ours, are missing. */
+export const programsMissing = defineError(
+  'GPUB_DATABASE_PROGRAMS_MISSING',
+  (program: string, version: string) => `${program} of PostgreSQL ${version} is not installed here`,
+  (_program, version) =>
+    `Install PostgreSQL ${version} on this machine, or use the backups of the server's own operator.`,
+);
+
+export const restoreFolderNotEmpty = defineError(
+  'GPUB_RESTORE_FOLDER_NOT_EMPTY',
+  (folder: string) => `data-dir: ${folder} is not empty`,
+  () => 'Restore into a new or empty folder: nothing is ever overwritten.',
+);
+
+export const restoreTargetRefused = defineError(
+  'GPUB_RESTORE_TARGET',
+  (problem: string) => `until: ${problem}`,
+  () => 'Give a time after the end of the backup and within the archive, or `latest`, or use another backup.',
+);

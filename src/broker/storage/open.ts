@@ -1,6 +1,5 @@
 // Opens the broker's storage: the server of --database-url, or PostgreSQL of our own in the data folder; brings the
 // schema up to date; and hands out the pool, the leadership, and word of whether the database answers.
-import { mkdirSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CodedError } from '../../daemon/errors.ts';
 import type { Log } from '../../daemon/logger.ts';
@@ -8,6 +7,7 @@ import { type OpenDatabase, openDatabase } from './database.ts';
 import { openEmbedded } from './embedded/open.ts';
 import type { Settings } from './embedded/settings.ts';
 import type { ServerState } from './embedded/supervisor.ts';
+import { prepared } from './folder.ts';
 import { createLeader, type Leader } from './leader.ts';
 import { migrate } from './migrator.ts';
 import { checkServer } from './server-requirements.ts';
@@ -81,12 +81,6 @@ function storage(
       await embedded?.stop();
     },
   };
-}
-
-/** The folder, made if need be, under its real name: the same folder has one name for all who ask. */
-export function prepared(dataFolder: string): string {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o711 });
-  return realpathSync(dataFolder);
 }
 
 /** Milliseconds between attempts, at most; doubled from the first. */

@@ -13,6 +13,9 @@ export interface PostgresBinaries {
   readonly initdb: string;
 }
 
+/** Of the npm binaries. */
+export const embeddedMajorVersion = 18;
+
 /** The binaries of this platform, as npm installed them. @throws CodedError where there are none. */
 export async function npmBinaries(): Promise<PostgresBinaries> {
   const platform = `${process.platform}-${process.arch}`;

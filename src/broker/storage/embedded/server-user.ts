@@ -1,7 +1,7 @@
 // Whom PostgreSQL runs as. It refuses root, so a broker of root's runs it as another user, who needs a way to the files.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { folderUnreachable } from '../errors.ts';
 
 export interface ServerUser {
@@ -52,9 +52,18 @@ function trail(folder: string): string[] {
   return parent === folder ? [folder] : [...trail(parent), folder];
 }
 
-/** Tried really, for access lists and mounts have their say too. */
+/** Whether the user can list a folder and reach what lies in it. */
+export function mayRead(folder: string, user: ServerUser): boolean {
+  return tries('cd -- "$1" && ls . > /dev/null', folder, user);
+}
+
 function passes(folder: string, user: ServerUser): boolean {
-  const { status } = spawnSync('/bin/sh', ['-c', 'cd -- "$1"', 'sh', join(folder, '.')], {
+  return tries('cd -- "$1"', folder, user);
+}
+
+/** Tried really, for access lists and mounts have their say too. */
+function tries(script: string, folder: string, user: ServerUser): boolean {
+  const { status } = spawnSync('/bin/sh', ['-c', script, 'sh', folder], {
     ...asUser(user),
     cwd: '/',
     stdio: 'ignore',
