@@ -39,4 +39,5 @@ export const PoolPage = Page(Pool);
 export const PoolMembers = Type.Object({
   gpu_ids: Type.Array(Id, { minItems: 1, maxItems: 1000, description: 'GPUs of the pool’s own provider.' }),
 });
+export type PoolMembers = Static<typeof PoolMembers>;
 export const MembersChanged = Type.Object({ success: Type.Literal(true), changed: Type.Integer({ minimum: 0 }) });

@@ -24,7 +24,7 @@ export async function findProvider(
   lock = false,
 ): Promise<ProviderRow> {
   const query = db.selectFrom('providers').selectAll().where('id', '=', id);
-  const row = await (lock ? query.forUpdate() : query).executeTakeFirst();
+  const row = await (lock ? query.forNoKeyUpdate() : query).executeTakeFirst();
   requireOwner(principal, row?.account_id, 'provider', id);
   if (!row) throw notFound('provider', id);
   return row;
@@ -43,7 +43,7 @@ export async function findCluster(
     .selectAll('clusters')
     .select('providers.account_id')
     .where('clusters.id', '=', id);
-  const row = await (lock ? query.forUpdate('clusters') : query).executeTakeFirst();
+  const row = await (lock ? query.forNoKeyUpdate('clusters') : query).executeTakeFirst();
   requireOwner(principal, row?.account_id, 'cluster', id);
   if (!row) throw notFound('cluster', id);
   return row;
@@ -63,7 +63,7 @@ export async function findNode(
     .selectAll('nodes')
     .select(['clusters.region', 'clusters.provider_id', 'providers.account_id'])
     .where('nodes.id', '=', id);
-  const row = await (lock ? query.forUpdate('nodes') : query).executeTakeFirst();
+  const row = await (lock ? query.forNoKeyUpdate('nodes') : query).executeTakeFirst();
   requireOwner(principal, row?.account_id, 'node', id);
   if (!row) throw notFound('node', id);
   return row;

@@ -1,0 +1,196 @@
+// The change stream: one tail of the journal a process, fanned out to every client that listens.
+//
+// A client first reads what it missed from the database, page by page, and goes live at the moment at which it is as far
+// as the tail. What it is owed waits in its socket's buffer; when that grows too long, the client is cut, and comes back
+// with the last id that it saw.
+import type { ServerResponse } from 'node:http';
+import type pg from 'pg';
+import type { Change } from '../../api/inventory.ts';
+import { Refusal } from '../refusal.ts';
+import { providersOf } from '../registry/search.ts';
+import type { Queryable } from '../storage/database.ts';
+import { changesAfter, changeView, lastSeq } from './changes.ts';
+import { followJournal, type StoredEvent, type Tail, type TailOptions } from './tail.ts';
+
+/** What the stream is made of. */
+export interface StreamOptions {
+  readonly db: Queryable;
+  readonly pool: pg.Pool;
+  readonly log: TailOptions['log'];
+  readonly limits?: Partial<StreamLimits>;
+}
+
+/** Milliseconds and bytes. */
+export interface StreamLimits {
+  readonly heartbeat: number;
+  /** What may wait for a client before it is cut. */
+  readonly buffer: number;
+  /** After this a client must prove again who it is, by connecting anew. */
+  readonly longest: number;
+  readonly clients: number;
+}
+
+const usual: StreamLimits = { heartbeat: 15_000, buffer: 1024 * 1024, longest: 15 * 60_000, clients: 500 };
+const pageSize = 500;
+
+interface Client {
+  /** The last event that it was sent or that is not its business. */
+  position: number;
+  live: boolean;
+  /** Whose events it gets; undefined for everybody's. */
+  readonly accountId: string | undefined;
+  /** The providers of that account. */
+  providers: Set<string> | undefined;
+  readonly response: ServerResponse;
+}
+
+/** The streams of all clients of this process. */
+export class ChangeStream {
+  readonly #options: StreamOptions;
+  readonly #limits: StreamLimits;
+  readonly #clients = new Set<Client>();
+  #tail: Tail | undefined;
+  #starting: Promise<void> | undefined;
+  /** How far the tail has read. */
+  #position = 0;
+  #over = false;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#limits = { ...usual, ...options.limits };
+  }
+
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /** @throws Refusal `GPUB_TOO_MANY_STREAMS`; `GPUB_UNAVAILABLE` while the process ends */
+  admit(): void {
+    if (this.#over) throw new Refusal('unavailable', 'GPUB_UNAVAILABLE', 'the broker is stopping', { retryAfter: 1 });
+    if (this.#clients.size < this.#limits.clients) return;
+    const message = `${this.#limits.clients} streams are open already, which is the limit`;
+    throw new Refusal('too-many', 'GPUB_TOO_MANY_STREAMS', message, { retryAfter: 30 });
+  }
+
+  /**
+   * Sends events until the client goes, is too slow, or has listened for long enough. Resolves then.
+   * @param accountId whose events it may see; undefined for all
+   * @param after the last event that the client has; undefined to begin with the present
+   */
+  async serve(response: ServerResponse, accountId: string | undefined, after: number | undefined): Promise<void> {
+    const client: Client = { position: 0, live: false, accountId, providers: new Set(), response };
+    this.#clients.add(client);
+    const closed = new Promise<void>((resolve) => response.once('close', resolve));
+    const beat = setInterval(() => this.#write(client, ': beat\n\n'), this.#limits.heartbeat);
+    const longest = setTimeout(() => response.end(), this.#limits.longest);
+    try {
+      this.#write(client, 'retry: 1000\n\n');
+      await this.#start();
+      client.position = after ?? this.#position;
+      await this.#catchUp(client);
+      await closed;
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'a change stream broke');
+    } finally {
+      clearInterval(beat);
+      clearTimeout(longest);
+      this.#clients.delete(client);
+      response.destroy();
+    }
+  }
+
+  /** Ends every stream and the tail. */
+  async stop(): Promise<void> {
+    this.#over = true;
+    for (const { response } of this.#clients) response.end();
+    await this.#starting?.catch(() => undefined);
+    await this.#tail?.stop();
+  }
+
+  #start(): Promise<void> {
+    this.#starting ??= this.#follow().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async #follow(): Promise<void> {
+    const { db, pool, log } = this.#options;
+    this.#position = await lastSeq(db);
+    if (this.#over) return;
+    this.#tail = followJournal({ pool, log, after: this.#position, onEvents: (events) => this.#deliver(events) });
+  }
+
+  /** Pages from the database, until the client is as far as the tail; from then on it gets what the tail reads. */
+  async #catchUp(client: Client): Promise<void> {
+    while (!client.response.destroyed && !client.response.writableEnded) {
+      const providers = await providersOf(this.#options.db, client.accountId);
+      const page = await changesAfter(this.#options.db, providers, client.position, pageSize);
+      for (const change of page.items) this.#write(client, encode(change));
+      client.position = page.next;
+      client.providers = providers && new Set(providers);
+      if (await this.#drained(client)) continue;
+      if (this.#position > client.position) continue;
+      client.live = true;
+      return;
+    }
+  }
+
+  /** Waits for a full socket; tells whether it had to. */
+  async #drained({ response }: Client): Promise<boolean> {
+    if (!response.writableNeedDrain || response.destroyed) return false;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => response.destroy(), 2 * this.#limits.heartbeat);
+      const done = () => {
+        clearTimeout(timer);
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      response.once('drain', done);
+      response.once('close', done);
+    });
+    return true;
+  }
+
+  #deliver(events: readonly StoredEvent[]): void {
+    const texts = new Map<StoredEvent, string>();
+    for (const client of this.#clients) {
+      if (!client.live) continue;
+      for (const event of events) this.#offer(client, event, texts);
+    }
+    this.#position = events.at(-1)?.seq ?? this.#position;
+  }
+
+  #offer(client: Client, event: StoredEvent, texts: Map<StoredEvent, string>): void {
+    if (event.seq <= client.position) return;
+    client.position = event.seq;
+    if (!concerns(client, event)) return;
+    let text = texts.get(event);
+    if (text === undefined) {
+      text = encode(changeView(event));
+      texts.set(event, text);
+    }
+    this.#write(client, text);
+  }
+
+  #write({ response }: Client, text: string): void {
+    if (response.destroyed || response.writableEnded) return;
+    response.write(text);
+    if (response.writableLength > this.#limits.buffer) response.destroy();
+  }
+}
+
+/** Whether the client may see it. A provider that its account just registered is one of its own from then on. */
+function concerns({ providers, accountId }: Client, { kind, providerId, data }: StoredEvent): boolean {
+  if (!providers) return true;
+  if (providerId === null) return false;
+  if (kind === 'provider.registered' && data.account_id === accountId) providers.add(providerId);
+  return providers.has(providerId);
+}
+
+/** One event of the stream, named by its kind, with its seq as the id. */
+function encode(change: Change): string {
+  return `id: ${change.seq}\nevent: ${change.kind}\ndata: ${JSON.stringify(change)}\n\n`;
+}
