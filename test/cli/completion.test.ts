@@ -28,7 +28,7 @@ test.each([
   [['gpubroker', 'g'], ['gpus']],
   [
     ['gpubroker', 'gpus', ''],
-    ['list', 'get', 'describe', 'watch', '--help'],
+    ['list', 'get', 'describe', 'watch', 'search', '--help'],
   ],
   [['gpubroker', 'gpus', 'list', '--j'], ['--json']],
   [
@@ -51,8 +51,8 @@ test.each([
 });
 
 test.each([
-  ['zsh', ['#compdef gpubroker', 'compadd', "' gpus') words_here='list get describe watch --help'"]],
-  ['fish', ['complete -c gpubroker', "case ' gpus'\n      string split ' ' 'list get describe watch --help'"]],
+  ['zsh', ['#compdef gpubroker', 'compadd', "' gpus') words_here='list get describe watch search --help'"]],
+  ['fish', ['complete -c gpubroker', "case ' gpus'\n      string split ' ' 'list get describe watch search --help'"]],
 ])('%s', async (shell, parts) => {
   const { stdout } = await command('completion', shell);
   for (const part of parts) expect(stdout).toContain(part);

@@ -37,9 +37,9 @@ test('a misspelt variable is remarked upon', async () => {
 });
 
 test('wrong options are 2', async () => {
-  const { code, stdout, stderr } = await command('config', 'print', 'broker');
+  const { code, stdout, stderr } = await command('config', 'print', 'breaker');
   expect([code, stdout]).toEqual([2, '']);
-  expect(stderr).toContain('"broker": only options are taken here');
+  expect(stderr).toContain('"breaker": only options are taken here');
 });
 
 describe('of `up`', () => {
