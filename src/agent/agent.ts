@@ -3,6 +3,7 @@ import { type CacheServer, cacheServerSteps } from '../cache-server/serve.ts';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
 import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
+import type { AgentState, JoinedBroker } from './broker-link.ts';
 import { type Supervisor, startingSource } from './devices/supervisor.ts';
 import type { SourceView } from './devices/view.ts';
 import { Gpus } from './gpus.ts';
@@ -27,7 +28,22 @@ export function agentSteps(
     sources: () => devices.sources().map(toSource),
     opened: (server) => devices.opened(server),
   });
-  return [...serving, { name: 'devices', start: (abort) => devices.start(abort), stop: () => devices.stop() }];
+  const looking = { name: 'devices', start: (abort: AbortSignal) => devices.start(abort), stop: () => devices.stop() };
+  return [...serving, looking, ...(context.options.brokerUrl === '' ? [] : [brokerStep(context, devices)])];
+}
+
+/** What joins the broker is loaded only where there is one: its code costs memory. */
+function brokerStep(context: DaemonContext<AgentOptions>, devices: Devices): Step {
+  let joined: JoinedBroker | undefined;
+  return {
+    name: 'broker link',
+    async start() {
+      const { joinBroker } = await import('./broker-link.ts');
+      joined = await joinBroker(context, devices.state());
+    },
+    failed: () => joined?.failed ?? new Promise(() => undefined),
+    stop: () => joined?.stop(),
+  };
 }
 
 /** The supervisors, and the way of their devices into the cache. */
@@ -37,6 +53,7 @@ class Devices {
   readonly #sources = new Map<string, SourceView>();
   #supervisors: readonly Supervisor[] = [];
   #gpus: Gpus | undefined;
+  #server: CacheServer | undefined;
   #patience: NodeJS.Timeout | undefined;
   #patienceOver = false;
 
@@ -49,7 +66,17 @@ class Devices {
     return [...this.#sources.values()];
   }
 
-  opened({ cache, book }: CacheServer): void {
+  /** What the broker is told about; to be called once the devices are looked for. */
+  state(): AgentState {
+    if (!this.#server) throw new Error('the cache is not there yet');
+    const { cache, book } = this.#server;
+    const sources = this.sources().map(({ name }) => name);
+    return { cache, book, sources, computeProcesses: (name) => this.#gpus?.computeProcesses(name) };
+  }
+
+  opened(server: CacheServer): void {
+    const { cache, book } = server;
+    this.#server = server;
     this.#gpus = new Gpus(cache, book, this.#context.log);
     observeSources(this.#context.registry, () => this.sources());
   }

@@ -81,6 +81,12 @@ export class Gpus {
     this.#unseen.clear();
   }
 
+  /** How many processes compute on a GPU; undefined where the driver does not say, or nothing was read. */
+  computeProcesses(name: string): number | undefined {
+    const processes = this.#views.get(name.toLowerCase())?.readings?.processes;
+    return processes?.filter(({ kind }) => kind === 'compute').length;
+  }
+
   /** Writes nothing more. */
   stop(): void {
     for (const { timer } of this.#refused.values()) clearTimeout(timer);

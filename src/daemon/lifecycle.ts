@@ -1,7 +1,7 @@
 // The life of a daemon: start in order, serve, stop in reverse upon a signal, and never hang while stopping.
 //
 //   starting ──all steps started──▶ serving ──signal──▶ delaying ──shutdown delay over──▶ draining ──▶ exit 0
-//      │                                                                                     │
+//      │                               └── a part fails ──▶ draining ──▶ exit 1              │
 //      ├── a step fails ──▶ draining what was started ──▶ exit 1          shutdown timeout over: force, exit 0
 //      └── signal ──▶ draining what was started ──▶ exit 0
 //
@@ -20,6 +20,8 @@ export interface Step {
   start(abort: AbortSignal): void | Promise<void>;
   /** Finishes what is in progress; once `force` is aborted, cuts it. */
   stop?(force: AbortSignal): void | Promise<void>;
+  /** Called once started: resolves if the part later fails in a way that must end the daemon, with the reason. */
+  failed?(): Promise<Error>;
 }
 
 /** The part of `process` that a life depends on. */
@@ -93,12 +95,24 @@ class Life {
     if (!this.#shutdown.signal.aborted) {
       readiness.ok('startup');
       log.info('started');
-      await aborted(this.#shutdown.signal);
+      const failure = await this.#serve();
+      if (failure) {
+        log.fatal({ err: failure }, 'cannot go on');
+        readiness.notReady('shutdown', messageOf(failure));
+        await this.#drain();
+        return 1;
+      }
       if (shutdownDelay > 0) await sleep(shutdownDelay);
     }
     await this.#drain();
     log.info('stopped');
     return 0;
+  }
+
+  /** Waits for a signal, or for the failure of a part. */
+  #serve(): Promise<Error | undefined> {
+    const failures = this.#running.map((step) => step.failed?.() ?? new Promise<never>(() => undefined));
+    return Promise.race([aborted(this.#shutdown.signal).then(() => undefined), ...failures]);
   }
 
   async #start(): Promise<void> {

@@ -4,7 +4,7 @@ import { isLoopback, parseAddress } from './address.ts';
 import { type CodedError, optionConflict } from './errors.ts';
 import type { Polarity, PolarityOverrides } from './health.ts';
 import { logLevels } from './log-levels.ts';
-import { anyOf, choice, custom, duration, fileMode, flag, integer, path, text } from './option-kinds.ts';
+import { anyOf, choice, custom, duration, fileMode, flag, integer, path, size, text } from './option-kinds.ts';
 import { type OptionSet, type OptionValues, optionSet } from './options.ts';
 
 export { type LogLevel, logLevels } from './log-levels.ts';
@@ -161,6 +161,31 @@ const agentTable = {
     min: '100ms',
     max: '1h',
   }),
+  'broker-url': custom({
+    description: 'The broker that this node joins, by TLS; empty for none',
+    allowed: 'https://HOST:PORT, or nothing for no broker',
+    fallback: () => '',
+    parse: (value) => (value === '' || isBrokerUrl(value) ? value : undefined),
+  }),
+  'onboarding-token-file': path({
+    description: 'File with the token by which the node joins; not read once it has joined',
+    default: '',
+  }),
+  'broker-ca': path({
+    description: "PEM file of the certificates by which the broker's is judged; none for those of Node.js",
+    default: '',
+  }),
+  'broker-client-cert': path({
+    description: 'PEM file of a certificate to show to the broker, or to a proxy before it',
+    default: '',
+  }),
+  'broker-client-key': path({ description: 'PEM file of the key of that certificate', default: '' }),
+  'spool-size': size({
+    description: 'Telemetry kept on disk while the broker is away; beyond it the oldest is dropped',
+    default: '64MiB',
+    min: '1MiB',
+    max: '64GiB',
+  }),
 };
 
 export type CacheServerOptions = OptionValues<typeof cacheServerTable>;
@@ -170,7 +195,7 @@ export type AgentOptions = OptionValues<typeof agentTable>;
 export const cacheServerOptions: OptionSet<CacheServerOptions> = optionSet(cacheServerTable, servingRules);
 
 /** Options of `gpubroker agent`. */
-export const agentOptions: OptionSet<AgentOptions> = optionSet(agentTable, servingRules);
+export const agentOptions: OptionSet<AgentOptions> = optionSet(agentTable, agentRules);
 
 function* servingRules(values: CacheServerOptions): Iterable<CodedError> {
   const { grpcAddress, grpcAllowWrites, tlsCert, tlsKey, healthPort, metricsPort } = values;
@@ -188,6 +213,28 @@ function* servingRules(values: CacheServerOptions): Iterable<CodedError> {
   if (healthPort === metricsPort && healthPort !== 0) {
     yield optionConflict(`health-port and metrics-port are both ${healthPort}`, 'give them different ports');
   }
+}
+
+function* agentRules(values: AgentOptions): Iterable<CodedError> {
+  yield* servingRules(values);
+  const { brokerUrl, onboardingTokenFile, brokerCa, brokerClientCert, brokerClientKey } = values;
+  const given = {
+    'onboarding-token-file': onboardingTokenFile,
+    'broker-ca': brokerCa,
+    'broker-client-cert': brokerClientCert,
+  };
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== '' && brokerUrl === '')
+      yield optionConflict(`${name} is given, but no broker-url`, 'give both or neither');
+  }
+  if ((brokerClientCert === '') !== (brokerClientKey === '')) {
+    yield optionConflict('only one of broker-client-cert and broker-client-key is given', 'give both or neither');
+  }
+}
+
+function isBrokerUrl(text: string): boolean {
+  const address = parseAddress(/^https:\/\/([^/]+)\/?$/.exec(text)?.[1] ?? '');
+  return address !== undefined && address.port > 0;
 }
 
 function parsePolarities(text: string): PolarityOverrides | undefined {

@@ -94,6 +94,23 @@ export function duration(spec: Described<string> & { readonly min: string; reado
   });
 }
 
+const byteUnits: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** A number of bytes from `min` to `max`, all three written with their unit. */
+export function size(spec: Described<string> & { readonly min: string; readonly max: string }): Option<number> {
+  const range = { min: exactSize(spec.min), max: exactSize(spec.max) };
+  return custom({
+    description: spec.description,
+    allowed: `a size from ${spec.min} to ${spec.max} with its unit (${anyOf(Object.keys(byteUnits))})`,
+    fallback: () => exactSize(spec.default),
+    parse: (value) => within(range, parseSize(value)),
+    format: (bytes) => {
+      const [unit = 'KiB', factor = 1024] = Object.entries(byteUnits).findLast(([, many]) => bytes % many === 0) ?? [];
+      return `${bytes / factor}${unit}`;
+    },
+  });
+}
+
 /** A switch: the flag alone turns it on. */
 export function flag(spec: Described<boolean>): Option<boolean> {
   return custom({
@@ -184,6 +201,18 @@ export function anyOf(words: readonly string[]): string {
 
 function within(range: { min: number; max: number }, value: number | undefined): number | undefined {
   return value !== undefined && value >= range.min && value <= range.max ? value : undefined;
+}
+
+function parseSize(text: string): number | undefined {
+  const [, digits, unit = ''] = /^(\d{1,6})(KiB|MiB|GiB)$/.exec(text) ?? [];
+  const factor = byteUnits[unit];
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+}
+
+function exactSize(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new Error(`"${text}" in an option table is not a size`);
+  return bytes;
 }
 
 function exactDuration(text: string): number {
