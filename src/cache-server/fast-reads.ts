@@ -5,8 +5,8 @@
 // another content type, another method) goes on to grpc-js, which serves the same two methods as well.
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type Server, status } from '@grpc/grpc-js';
+import { interceptStreams } from '../daemon/grpc-internals.ts';
 import { frameHeaderLength } from './encoding.ts';
-import { interceptStreams } from './grpc-internals.ts';
 import { limits } from './limits.ts';
 
 /** Why a request is no message. */

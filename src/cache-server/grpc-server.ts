@@ -2,13 +2,13 @@
 import { resolve } from 'node:path';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
+import { cutConnections, limitConnections } from '../daemon/grpc-internals.ts';
 import type { Cache } from './cache.ts';
 import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
 import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from './device-details.ts';
 import { addFastReads } from './fast-reads.ts';
 import { createFastReads, createGpuService, gpuServiceDefinition } from './gpu-service.ts';
 import type { GpuWatches } from './gpu-watches.ts';
-import { cutConnections, limitConnections } from './grpc-internals.ts';
 import type { Health } from './health.ts';
 import { limits } from './limits.ts';
 import type { Reflection } from './reflection.ts';

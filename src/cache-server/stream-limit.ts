@@ -1,8 +1,8 @@
 // How many calls may be open on a server at the same time, over all its connections: each takes some 7 KB of the heap
 // that bin/gpubroker allows, and clients on this node could otherwise open more than fit.
 import { type Server, status } from '@grpc/grpc-js';
+import { interceptStreams } from '../daemon/grpc-internals.ts';
 import { refuse } from './fast-reads.ts';
-import { interceptStreams } from './grpc-internals.ts';
 
 /** Refuses calls beyond a number. To be called last before the server listens: it must see streams before others do. */
 export function limitStreams(server: Server, most: number): void {

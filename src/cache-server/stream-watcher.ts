@@ -1,7 +1,7 @@
 // One watcher's stream: a bounded queue above the transport's own, and the cut for a reader that does not keep up.
 import { constants } from 'node:http2';
 import { Metadata, type ServerWritableStream, status } from '@grpc/grpc-js';
-import { type Transport, transportOf } from './grpc-internals.ts';
+import { type Transport, transportOf } from '../daemon/grpc-internals.ts';
 
 /** How long a reader that was cut may take to read the rest and the status before its stream is reset. */
 const resetAfterMs = 5_000;

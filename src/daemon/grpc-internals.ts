@@ -2,7 +2,7 @@
 // the public interface does not do; should a later grpc-js be built in another way, each does nothing, and the tests of
 // slow watchers, hostile clients and forced stops say so.
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import type { Server, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import type { Server, ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 
 type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -15,6 +15,11 @@ interface Internals {
 export interface Transport {
   sendStatus(status: Partial<StatusObject>): void;
   readonly stream: ServerHttp2Stream;
+}
+
+interface ReadingTransport extends Transport {
+  startRead(): void;
+  readonly decoder?: { maxReadMessageLength: number };
 }
 
 /**
@@ -51,4 +56,49 @@ export function cutConnections(server: Server): void {
  */
 export function transportOf(call: ServerWritableStream<unknown, Buffer>): Transport {
   return (call as unknown as { call: Transport }).call;
+}
+
+/** The transport of a call to which both sides send. */
+export function duplexTransportOf(call: ServerDuplexStream<Buffer, Buffer>): Transport {
+  return (call as unknown as { call: Transport }).call;
+}
+
+/**
+ * Hands over the messages of a call one by one: each only after the returned function was called. (The call itself
+ * would read sixteen ahead, of whatever size.)
+ *
+ * @param onMessage may call for the next one at once
+ * @param onEnd called once, when the other side has sent its last message
+ */
+export function readOneByOne(
+  call: ServerDuplexStream<Buffer, Buffer>,
+  onMessage: (message: Buffer) => void,
+  onEnd: () => void,
+): () => void {
+  const { call: transport } = call as unknown as { call: ReadingTransport };
+  call.push = (message: Buffer | null) => {
+    if (message === null) onEnd();
+    else onMessage(message);
+    return false;
+  };
+  let reading = false;
+  let again = false;
+  // A message that waits already comes while startRead runs: asked for in a loop, or a thousand of them would be as
+  // many calls deep.
+  return () => {
+    again = true;
+    if (reading) return;
+    reading = true;
+    while (again) {
+      again = false;
+      transport.startRead();
+    }
+    reading = false;
+  };
+}
+
+/** Bounds the messages of one call, in bytes. (The server's option is one for all methods, for strangers too.) */
+export function limitMessages(call: object, bytes: number): void {
+  const { decoder } = call as ReadingTransport;
+  if (decoder) decoder.maxReadMessageLength = bytes;
 }
