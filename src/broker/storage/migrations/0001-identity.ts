@@ -51,6 +51,16 @@ export const identity: Migration = {
     );
     create index api_keys_user on api_keys (user_id);
 
+    -- Codes with which a command line fetches the session that a browser signed in for; gone once used.
+    create table sign_in_codes (
+      -- SHA-256 of the code.
+      hash bytea primary key,
+      user_id uuid not null references users on delete cascade,
+      -- SHA-256 of the verifier that only who asked knows, as base64url.
+      challenge text not null,
+      expires_at timestamptz not null
+    );
+
     -- What session tokens are signed with; shared by all processes that serve the API.
     create table signing_keys (
       id uuid primary key,
@@ -98,7 +108,7 @@ export const identity: Migration = {
       for each statement execute function refuse_audit_change();
   `,
   down: `
-    drop table audit_log, audit_chain, signing_keys, api_keys, sessions, users, accounts;
+    drop table audit_log, audit_chain, signing_keys, sign_in_codes, api_keys, sessions, users, accounts;
     drop function refuse_audit_change;
   `,
 };
