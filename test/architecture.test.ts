@@ -44,7 +44,7 @@ const mayImport: Record<string, string[]> = {
     'src/cache-server/main.ts',
     'src/broker/main.ts',
     'src/broker/storage/',
-    'src/up/main.ts',
+    'src/up/up.ts',
   ],
 };
 

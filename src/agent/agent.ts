@@ -13,14 +13,25 @@ import { judgeSource, sourceNames, sourceOptions, superviseSource, toSource } fr
 /** After so many beats, what was there before the restart and has not been seen since is gone. */
 const beatsUntilGone = 3;
 
+/** How a broker is reached. */
+type BrokerAccess = Pick<AgentOptions, 'brokerUrl' | 'brokerCa' | 'onboardingTokenFile'>;
+
 /** Says which sources look for GPUs; rejects soon after `abort`. */
 type Choose = (context: DaemonContext<AgentOptions>, abort: AbortSignal) => Promise<readonly SourceName[]>;
 
-/** The steps of the agent, in order; by default the sources are those of the options. */
+/** What a daemon that is more than an agent decides otherwise. */
+interface AgentParts {
+  /** Which sources look for GPUs; by default those of the options. */
+  readonly choose?: Choose;
+  /** How the broker is reached that the node joins; by default as the options say, or not at all. */
+  readonly join?: (abort: AbortSignal) => Promise<BrokerAccess>;
+}
+
+/** The steps of the agent, in order. */
 export function agentSteps(
   context: DaemonContext<AgentOptions>,
   daemon: string,
-  choose: Choose = async ({ options }) => sourceNames(options),
+  { choose = async ({ options }) => sourceNames(options), join }: AgentParts = {},
 ): readonly Step[] {
   const devices = new Devices(context, choose);
   const serving = cacheServerSteps(context, {
@@ -29,17 +40,24 @@ export function agentSteps(
     opened: (server) => devices.opened(server),
   });
   const looking = { name: 'devices', start: (abort: AbortSignal) => devices.start(abort), stop: () => devices.stop() };
-  return [...serving, looking, ...(context.options.brokerUrl === '' ? [] : [brokerStep(context, devices)])];
+  const { options } = context;
+  const access = join ?? (options.brokerUrl === '' ? undefined : async () => options);
+  return [...serving, looking, ...(access ? [brokerStep(context, devices, access)] : [])];
 }
 
 /** What joins the broker is loaded only where there is one: its code costs memory. */
-function brokerStep(context: DaemonContext<AgentOptions>, devices: Devices): Step {
+function brokerStep(
+  context: DaemonContext<AgentOptions>,
+  devices: Devices,
+  access: (abort: AbortSignal) => Promise<BrokerAccess>,
+): Step {
   let joined: JoinedBroker | undefined;
   return {
     name: 'broker link',
-    async start() {
+    async start(abort) {
       const { joinBroker } = await import('./broker-link.ts');
-      joined = await joinBroker(context, devices.state());
+      const options = { ...context.options, ...(await access(abort)) };
+      joined = await joinBroker({ ...context, options }, devices.state());
     },
     failed: () => joined?.failed ?? new Promise(() => undefined),
     stop: () => joined?.stop(),

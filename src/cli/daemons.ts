@@ -16,7 +16,7 @@ export const daemonCommands = {
   },
   up: {
     summary: 'run everything on this machine; without a GPU, with simulated ones, saying so',
-    run: async (argv: readonly string[]) => (await import('../agent/up.ts')).runUp([...argv]),
+    run: async (argv: readonly string[]) => (await import('../up/up.ts')).runUp([...argv]),
   },
 } as const;
 

@@ -147,7 +147,8 @@ function* rules(values: BrokerOptions): Iterable<CodedError> {
   }
 }
 
-function listenAddress(description: string, fallback: string) {
+/** HOST:PORT. */
+export function listenAddress(description: string, fallback: string) {
   return custom({
     description,
     allowed: 'HOST:PORT; port 0 for any free one',

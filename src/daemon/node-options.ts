@@ -119,7 +119,7 @@ const cacheServerTable = {
   config: path({ description: 'YAML file with options', default: '' }),
 };
 
-const agentTable = {
+export const agentTable = {
   ...cacheServerTable,
   sources: custom<'auto' | readonly SourceName[]>({
     description: `Where to look for GPUs: auto, or any of ${sourceNames.join(', ')}; auto never means simulated`,

@@ -17,7 +17,7 @@ function up(change: (state: FakeState) => void, flags: string[] = []): DaemonPro
   const quick = ['--probe-interval', '200ms', '--probe-deadline', '1s'];
   daemon = startDaemon({
     command: 'up',
-    flags: ['--nvml-library', driver.libraryPath, ...quick, ...flags],
+    flags: ['--broker=false', '--nvml-library', driver.libraryPath, ...quick, ...flags],
     env: driver.env,
   });
   return daemon;

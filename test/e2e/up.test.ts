@@ -7,7 +7,13 @@ import { type DaemonProcess, startDaemon } from '../fixtures/daemon-process.ts';
 import { createFakeDriver } from '../fixtures/nvml/fake-driver.ts';
 
 const launcher = join(import.meta.dirname, '..', '..', 'bin', 'gpubroker');
-const noDriver = ['--nvml-library', '/nonexistent/libnvidia-ml.so.1', '--driver-root', '/nonexistent'];
+const noDriver = [
+  '--broker=false',
+  '--nvml-library',
+  '/nonexistent/libnvidia-ml.so.1',
+  '--driver-root',
+  '/nonexistent',
+];
 
 let daemon: DaemonProcess;
 beforeAll(async () => {
@@ -46,7 +52,11 @@ test('never calls a simulated GPU NVMLReady, and says where each comes from', as
 
 test('with a GPU it serves that, and simulates nothing', async () => {
   const driver = createFakeDriver({ gpus: 2 });
-  const real = startDaemon({ command: 'up', flags: ['--nvml-library', driver.libraryPath], env: driver.env });
+  const real = startDaemon({
+    command: 'up',
+    flags: ['--broker=false', '--nvml-library', driver.libraryPath],
+    env: driver.env,
+  });
   try {
     await untilReady(real);
     const { devices } = await real.client.ok<{ devices: { source: string }[] }>('ListDevices', {});
