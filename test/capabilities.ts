@@ -13,6 +13,7 @@ interface Capability {
 const capabilities = {
   'c-compiler': { what: 'a C compiler (cc)', kind: 'required', present: () => runs('cc', ['--version']) },
   mount: { what: 'mounting a tmpfs (root)', kind: 'required', present: () => process.getuid?.() === 0 && canMount() },
+  root: { what: 'running as root', kind: 'required', present: () => process.getuid?.() === 0 },
   'postgres-15': {
     what: "Debian's PostgreSQL 15 (package postgresql)",
     kind: 'required',

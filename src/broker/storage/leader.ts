@@ -18,7 +18,7 @@ import { leadershipLost } from './errors.ts';
 export const leaderLock = 0x6c656164;
 
 /** Milliseconds. */
-const times = { silence: 15_000, ping: 3000, answer: 5000, poll: 500, longestPause: 5000 };
+const times = { silence: 15_000, answer: 5000, poll: 500, longestPause: 5000 };
 
 export interface LeaderOptions {
   readonly url: string;
@@ -110,7 +110,7 @@ class Candidate implements Leader {
     this.#client = client;
     const { rows } = await client.query('select pg_try_advisory_lock($1) as locked', [leaderLock]);
     if (!rows[0]?.locked) return false;
-    const { now, holder = `${hostname()}:${process.pid}`, log } = this.#options;
+    const { now, silence = times.silence, holder = `${hostname()}:${process.pid}`, log } = this.#options;
     const raised = await client.query('update leader set epoch = epoch + 1, holder = $1, since = $2 returning epoch', [
       holder,
       now(),
@@ -119,7 +119,7 @@ class Candidate implements Leader {
     const epoch = Number(raised.rows[0]?.epoch);
     this.#epoch = epoch;
     this.#lastEpoch = epoch;
-    this.#timer = setInterval(() => void this.#ping(client), times.ping);
+    this.#timer = setInterval(() => void this.#ping(client), silence / 5);
     log.info({ epoch, holder }, 'leading');
     return true;
   }

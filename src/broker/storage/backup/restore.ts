@@ -5,7 +5,7 @@ import pg from 'pg';
 import { CodedError } from '../../../daemon/errors.ts';
 import { openDatabase } from '../database.ts';
 import { ownFolder } from '../embedded/folder-owner.ts';
-import { foldersIn, makeFolder } from '../embedded/open.ts';
+import { foldersIn, makeBackupFolders } from '../embedded/open.ts';
 import { programsOf } from '../embedded/programs.ts';
 import { configureFolder, type EmbeddedServer, socketUrl, startEmbedded } from '../embedded/server.ts';
 import { letThrough, mayRead, type ServerUser, serverUser } from '../embedded/server-user.ts';
@@ -53,7 +53,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   try {
     const { postgres, backups, archive } = foldersIn(dataFolder);
     await writeFiles(options.backup, manifest, postgres, user);
-    for (const folder of [backups, archive]) makeFolder(folder, user);
+    makeBackupFolders({ backups, archive }, user);
     const server = await recover(
       {
         binaries,

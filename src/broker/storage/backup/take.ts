@@ -1,11 +1,9 @@
 // Takes a backup of the embedded server while it runs: tells the server, copies its files, adds the log that it needs.
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import pg from 'pg';
 import { CodedError, messageOf } from '../../../daemon/errors.ts';
-import { makeFolder } from '../embedded/open.ts';
-import { serverUser } from '../embedded/server-user.ts';
 import { backupFailed } from '../errors.ts';
 import { listDataFolder } from './data-folder.ts';
 import { forEach, store, storeFile } from './files.ts';
@@ -146,8 +144,9 @@ export function newFolder(output: string, id: string): string {
 
 /** The first backup makes the archive wanted: see archiveCommand of embedded/settings.ts. */
 function startArchiving(archive: string): void {
-  makeFolder(archive, serverUser());
-  closeSync(openSync(join(archive, 'wanted'), 'a', 0o644));
+  const wanted = join(archive, 'wanted');
+  // The folder is the server's: what it may have put there under this name is not followed.
+  if (!existsSync(wanted)) closeSync(openSync(wanted, 'wx', 0o644));
   syncFolder(archive);
 }
 

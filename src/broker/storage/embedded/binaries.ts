@@ -32,8 +32,11 @@ export async function npmBinaries(): Promise<PostgresBinaries> {
  * ($GPUBROKER_CACHE_DIR, /var/cache/gpubroker, or under the folder for temporary files).
  * @throws CodedError GPUB_DATABASE_BINARIES_MISSING, GPUB_DATABASE_BINARIES_UNREACHABLE
  */
-export async function reachableBinaries(user: ServerUser | undefined): Promise<PostgresBinaries> {
-  const installed = await npmBinaries();
+export async function reachableBinaries(
+  user: ServerUser | undefined,
+  given?: PostgresBinaries,
+): Promise<PostgresBinaries> {
+  const installed = given ?? (await npmBinaries());
   const version = versionFor(installed, undefined);
   if (!version.text) throw binariesUnreachable(installed.postgres, 'this user', version.problem);
   if (!user || versionFor(installed, user).text === version.text) return installed;

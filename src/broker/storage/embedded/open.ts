@@ -25,7 +25,7 @@ export async function openEmbedded(dataFolder: string, log: Log, settings?: Sett
   letThrough(dataFolder, user);
   const binaries = await reachableBinaries(user);
   const { postgres, backups, archive } = foldersIn(dataFolder);
-  for (const folder of [backups, archive]) makeFolder(folder, user);
+  makeBackupFolders({ backups, archive }, user);
   const socketFolder = socketFolderOf(dataFolder, user);
   const disown = ownFolder(dataFolder, socketUrl(socketFolder));
   const serverLog = log.child({ component: 'postgresql' });
@@ -52,8 +52,12 @@ export async function openEmbedded(dataFolder: string, log: Log, settings?: Sett
   }
 }
 
-/** The server writes its archive there. */
-export function makeFolder(folder: string, user: ServerUser | undefined): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (user) chownSync(folder, user.uid, user.gid);
+/** The backups are ours alone; into the archive among them the server writes. */
+export function makeBackupFolders(
+  { backups, archive }: { readonly backups: string; readonly archive: string },
+  user: ServerUser | undefined,
+): void {
+  mkdirSync(backups, { recursive: true, mode: user ? 0o711 : 0o700 });
+  mkdirSync(archive, { recursive: true, mode: 0o700 });
+  if (user) chownSync(archive, user.uid, user.gid);
 }

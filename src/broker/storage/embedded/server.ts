@@ -55,7 +55,20 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   await stopOrphan(dataFolder);
   mkdirSync(socketFolder, { recursive: true, mode: 0o700 });
   if (user) chownSync(socketFolder, user.uid, user.gid);
-  writeFileSync(join(dataFolder, 'gpubroker.conf'), configurationText(socketFolder, options.settings));
+  writeAnew(join(dataFolder, 'gpubroker.conf'), configurationText(socketFolder, options.settings));
+  const deadline = performance.now() + (options.startTimeout ?? 60_000);
+  for (;;) {
+    try {
+      return await startOnce(options, deadline);
+    } catch (error) {
+      // Left by a server that was killed, while the last of its processes end.
+      if (!messageOf(error).includes('still in use') || performance.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+async function startOnce(options: EmbeddedOptions, deadline: number): Promise<EmbeddedServer> {
   const { child, lastLines } = spawnServer(options);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -63,12 +76,18 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   });
   const stop = () => stopChild(child, ended);
   try {
-    const url = await accepting(child, socketFolder, options.startTimeout ?? 60_000);
+    const url = await accepting(child, options.socketFolder, deadline);
     return { url, pid: child.pid ?? 0, ended, stop };
   } catch (error) {
     await stop();
     throw serverFailed(lastLines().join(' | ') || messageOf(error));
   }
+}
+
+/** The folder is the server's: what it may have put there under this name is not followed. */
+function writeAnew(file: string, text: string): void {
+  rmSync(file, { force: true });
+  writeFileSync(file, text, { flag: 'wx', mode: 0o644 });
 }
 
 /** The URL of a database behind the socket in a folder. */
@@ -158,8 +177,7 @@ async function within(ended: Promise<void>, timeout: number): Promise<boolean> {
 }
 
 /** Waits until the server takes connections and has ended its recovery; makes the database `gpubroker`. */
-async function accepting(child: ChildProcess, socketFolder: string, timeout: number): Promise<string> {
-  const deadline = performance.now() + timeout;
+async function accepting(child: ChildProcess, socketFolder: string, deadline: number): Promise<string> {
   for (;;) {
     const client = new pg.Client({
       connectionString: socketUrl(socketFolder, 'postgres'),
