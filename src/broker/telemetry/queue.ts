@@ -39,6 +39,7 @@ export class TelemetryQueue {
   #takenOfFirst = 0;
   #untaken = 0;
   readonly #waiting: Delivery[] = [];
+  #wanted = 1;
   #wake: () => void = () => {};
 
   constructor(limits: QueueLimits) {
@@ -98,10 +99,11 @@ export class TelemetryQueue {
     this.#admit();
   }
 
-  /** Resolves when there is something to take, or at {@link wake}. */
-  async filled(): Promise<void> {
-    if (this.#untaken > 0) return;
+  /** Resolves when there are so many rounds to take, or at {@link wake}. */
+  async filled(count: number): Promise<void> {
+    if (this.#untaken >= count) return;
     await new Promise<void>((resolve) => {
+      this.#wanted = count;
       this.#wake = resolve;
     });
   }
@@ -134,6 +136,6 @@ export class TelemetryQueue {
       admitted++;
     }
     this.#waiting.splice(0, admitted);
-    if (this.#untaken > 0) this.#wake();
+    if (this.#untaken >= this.#wanted) this.#wake();
   }
 }

@@ -110,12 +110,9 @@ class Writer implements RunningTelemetryStore {
   async #run(): Promise<void> {
     const { linger, batchRows } = this.#options;
     for (;;) {
-      if (!this.#stopping.signal.aborted) await this.#queue.filled();
-      const isStopping = this.#stopping.signal.aborted;
-      if (isStopping && this.#queue.untaken === 0) return;
-      if (linger > 0 && this.#queue.untaken < batchRows && !isStopping) {
-        await sleep(linger, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      }
+      if (!this.#stopping.signal.aborted) await this.#queue.filled(1);
+      if (linger > 0 && !this.#stopping.signal.aborted) await this.#linger(linger, batchRows);
+      if (this.#stopping.signal.aborted && this.#queue.untaken === 0) return;
       const entries = this.#queue.take(batchRows);
       try {
         const end = this.#metrics.batchSeconds.startTimer();
@@ -126,6 +123,13 @@ class Writer implements RunningTelemetryStore {
         return;
       }
     }
+  }
+
+  /** Waits for a full batch, but not long. */
+  async #linger(linger: number, batchRows: number): Promise<void> {
+    const timer = setTimeout(() => this.#queue.wake(), linger);
+    await this.#queue.filled(batchRows);
+    clearTimeout(timer);
   }
 
   /** Stores the entries and settles them. @throws only when the store is forced to stop. */
