@@ -15,7 +15,7 @@ import { followJournal, type StoredEvent, type Tail, type TailOptions } from './
 /** What the stream is made of. */
 export interface StreamOptions {
   readonly db: Queryable;
-  readonly pool: pg.Pool;
+  readonly pool: Pick<pg.Pool, 'options'>;
   readonly log: TailOptions['log'];
   readonly limits?: Partial<StreamLimits>;
 }

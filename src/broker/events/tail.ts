@@ -19,7 +19,7 @@ export interface StoredEvent {
 /** What a tail needs. */
 export interface TailOptions {
   /** Its settings are used for a connection of the tail's own. */
-  readonly pool: pg.Pool;
+  readonly pool: Pick<pg.Pool, 'options'>;
   /** The last seq that is not wanted; 0 for everything. */
   readonly after: number;
   /**
