@@ -1,5 +1,5 @@
 // What each rule finds wrong now, in groups: a pure function of rules, open incidents and measurements.
-import { type AlertSubject, alertLimits, type Condition } from '../../api/alerts.ts';
+import { type AlertSubject, alertLimits, type Condition, countMetrics } from '../../api/alerts.ts';
 import type { Schema, Severity } from '../storage/schema.ts';
 
 export type Grouping = Schema['alert_rules']['group_by'];
@@ -160,8 +160,8 @@ function summed(
 }
 
 /** Whether a metric counts things, instead of measuring one. */
-export function isCount(metric: string): boolean {
-  return metric === 'nodes_offline' || metric === 'gpus_unhealthy';
+export function isCount(metric: string): metric is (typeof countMetrics)[number] {
+  return countMetrics.some((count) => count === metric);
 }
 
 /** What has no place of the wanted kind is a group of its own. */
