@@ -50,6 +50,8 @@ export function openDatabase(options: ConnectionOptions): OpenDatabase {
     application_name: 'gpubroker',
   });
   pool.on('error', (error) => onError?.(error));
+  // One that breaks in use, between two queries: the next query tells, and nobody else must hear of it.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, url, close: () => db.destroy() };
 }
