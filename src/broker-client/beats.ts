@@ -9,7 +9,7 @@ const mostMicros = 2 ** 32 - 1;
 /** What {@link Beats} need. */
 export interface BeatsOptions {
   readonly now: () => Date;
-  readonly spool: Pick<Spool, 'telemetryDropped' | 'waiting'>;
+  readonly spool: Pick<Spool, 'telemetryDropped' | 'noteDroppedTold' | 'waiting'>;
   /** Sends one; false when the stream takes none now. */
   readonly send: (heartbeat: ConnectRequest) => boolean;
   /** Told once that the broker does not answer. */
@@ -56,14 +56,16 @@ export class Beats {
 
   #send(): void {
     const { now, spool, send } = this.#options;
+    const dropped = spool.telemetryDropped;
     const heartbeat = {
       sequence: this.#sequence + 1n,
       time: now(),
       roundTripMicros: this.#roundTripMicros,
-      telemetryDropped: BigInt(spool.telemetryDropped),
+      telemetryDropped: BigInt(dropped),
       spooled: Math.min(spool.waiting, mostMicros),
     };
     if (!send({ heartbeat })) return;
+    spool.noteDroppedTold(dropped);
     this.#sequence += 1n;
     this.#sentAt = performance.now();
   }

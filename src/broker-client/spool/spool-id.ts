@@ -9,7 +9,7 @@ export interface SpoolId {
   readonly boot: string;
   readonly changesBase: bigint;
   readonly telemetryBase: bigint;
-  /** How many rounds of telemetry had been dropped when it began. */
+  /** How many dropped rounds of telemetry the broker had been told of when it began. */
   readonly droppedBefore: number;
 }
 

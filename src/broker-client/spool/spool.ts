@@ -21,7 +21,8 @@ const mostChangeBytes = 64 * 1024 * 1024;
 /** Of what waits for the disk, or is kept in memory where that refuses to work. */
 const mostWaitingBytes = { changes: 4 * 1024 * 1024, telemetry: 1024 * 1024 };
 const longestSegment = 1024 * 1024;
-const readLimit = { messages: 64, bytes: 256 * 1024 };
+/** Of one message to the broker: a stream buffers 16 of them. */
+const readLimit = { messages: 64, bytes: 64 * 1024 };
 const idRetryMs = 5_000;
 
 export type LogName = 'changes' | 'telemetry';
@@ -48,6 +49,7 @@ export class Spool {
   #logs: Readonly<Record<LogName, MessageLog>>;
   #id: SpoolId;
   #idOnDisk = false;
+  #droppedTold = 0;
   #opened = false;
   #idRetry: NodeJS.Timeout | undefined;
 
@@ -87,6 +89,11 @@ export class Spool {
   /** Rounds of telemetry that were dropped since the spool began. */
   get telemetryDropped(): number {
     return Math.max(0, this.#logs.telemetry.dropped - this.#id.droppedBefore);
+  }
+
+  /** The broker was told of these; the others are counted within the next spool too. */
+  noteDroppedTold(dropped: number): void {
+    this.#droppedTold = this.#id.droppedBefore + dropped;
   }
 
   /** Messages that the broker has not stored. */
@@ -170,7 +177,7 @@ export class Spool {
       boot: this.#options.boot,
       changesBase: changes.first - 1n,
       telemetryBase: telemetry.first - 1n,
-      droppedBefore: telemetry.dropped,
+      droppedBefore: this.#droppedTold,
     };
     this.#idOnDisk = false;
     this.#keepId();
@@ -194,6 +201,7 @@ export class Spool {
     const changes = await this.#openLog(folder, 'changes', mostChangeBytes);
     const telemetry = await this.#openLog(folder, 'telemetry', telemetryBytes);
     this.#logs = { changes, telemetry };
+    this.#droppedTold = telemetry.dropped;
     const sameBoot = found?.boot === this.#options.boot && found.boot !== '';
     if (found && sameBoot && !changes.foundDamage && !telemetry.foundDamage) {
       this.#id = found;
