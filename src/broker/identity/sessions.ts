@@ -1,6 +1,5 @@
 // Sessions: a signed token for twelve hours, and a row that can be revoked. The token says who signed in; whether it is
 // still good is asked of the row.
-import { createPublicKey, KeyObject } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { newId } from '../ids.ts';
 import { Refusal } from '../refusal.ts';
@@ -68,7 +67,7 @@ export class Sessions {
         async ({ kid }) => {
           const found = typeof kid === 'string' ? await this.#keys.find(kid) : undefined;
           if (!found) throw refused();
-          return createPublicKey(KeyObject.from(found.key));
+          return found.publicKey;
         },
         {
           algorithms: [algorithm],

@@ -23,6 +23,7 @@ interface SigningKey {
   readonly createdAt: Date;
   readonly retiredAt: Date | null;
   readonly key: JoseKey;
+  readonly publicKey: JoseKey;
 }
 
 /** The keys as of a moment ago. */
@@ -93,7 +94,9 @@ export class SigningKeys {
     this.#keys = await Promise.all(
       rows.map(async ({ id, private_jwk, created_at, retired_at }) => {
         const key = (await importJWK({ ...private_jwk, alg: algorithm }, algorithm)) as JoseKey;
-        return { id, createdAt: created_at, retiredAt: retired_at, key };
+        const { d: _private, ...jwk } = private_jwk;
+        const publicKey = (await importJWK({ ...jwk, alg: algorithm }, algorithm)) as JoseKey;
+        return { id, createdAt: created_at, retiredAt: retired_at, key, publicKey };
       }),
     );
     this.#loadedAt = this.#now().getTime();
