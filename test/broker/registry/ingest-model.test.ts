@@ -201,6 +201,6 @@ test('the inventory is the truth of its node', async () => {
         .execute();
       expect(open).toHaveLength(unwell);
     }),
-    runs(15, 1000),
+    runs(15, 500),
   );
-});
+}, 300_000);
