@@ -33,7 +33,7 @@ export function createProgram(done: (exitCode: number) => void): Command {
     // commander would exit by itself, and with 1.
     .exitOverride();
   for (const [name, { summary }] of Object.entries(daemonCommands)) program.command(name).description(summary);
-  addBrokerCommands(program, addGpuCommands(program));
+  addBrokerCommands(program, addGpuCommands(program), done);
   addStatusCommands(program, done);
   addConfigCommands(program, done);
   addDbCommands(program, done);

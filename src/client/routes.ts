@@ -1,7 +1,10 @@
 // What each route of the HTTP API takes and answers. A test compares these names with the OpenAPI document.
 import type { Static, TSchema } from 'typebox';
+import type * as Alerts from '../api/alerts.ts';
+import type * as Audit from '../api/audit.ts';
 import type * as Clusters from '../api/clusters.ts';
 import type * as Gpus from '../api/gpus.ts';
+import type * as Identity from '../api/identity.ts';
 import type * as Incidents from '../api/incidents.ts';
 import type * as Inventory from '../api/inventory.ts';
 import type { PageQuery } from '../api/lists.ts';
@@ -27,6 +30,27 @@ type Done = typeof Providers.Done;
 
 /** By method and path below `/api/v2`. */
 export interface Routes {
+  'POST /auth/login': Takes<Identity.Login, typeof Identity.SessionView>;
+  'POST /auth/logout': Answers<typeof Identity.Success>;
+  'GET /auth/me': Answers<typeof Identity.Me>;
+  'PUT /auth/password': Takes<Identity.PasswordChange, typeof Identity.Success>;
+  'GET /auth/api-keys': Lists<PageQuery, typeof Identity.ApiKeyPage>;
+  'POST /auth/api-keys': Takes<Identity.NewApiKey, typeof Identity.IssuedApiKey>;
+  'DELETE /auth/api-keys/{id}': Answers<typeof Identity.Success>;
+  'POST /auth/oidc/exchange': Takes<Identity.OidcExchange, typeof Identity.SessionView>;
+
+  'GET /accounts': Lists<PageQuery, typeof Identity.AccountPage>;
+  'POST /accounts': Takes<Identity.NewAccount, typeof Identity.AccountView>;
+  'GET /accounts/{id}': Answers<typeof Identity.AccountView>;
+  'PATCH /accounts/{id}': Takes<Identity.NewAccount, typeof Identity.AccountView>;
+  'GET /users': Lists<Identity.UserQuery, typeof Identity.UserPage>;
+  'POST /users': Takes<Identity.NewUser, typeof Identity.UserView>;
+  'GET /users/{id}': Answers<typeof Identity.UserView>;
+  'PATCH /users/{id}': Takes<Identity.UserChange, typeof Identity.UserView>;
+  'DELETE /users/{id}': Answers<typeof Identity.UserView>;
+  'GET /audit': Lists<Audit.AuditQuery, typeof Audit.AuditPage>;
+  'GET /audit/chain': Answers<typeof Audit.AuditChain>;
+
   'GET /providers': Lists<Providers.ProviderQuery, typeof Providers.ProviderPage>;
   'POST /providers': Takes<Providers.NewProvider, typeof Providers.ProviderCreated>;
   'GET /providers/{id}': Answers<typeof Providers.ProviderDetails>;
@@ -34,38 +58,60 @@ export interface Routes {
   'DELETE /providers/{id}': Answers<Done>;
   'POST /providers/{id}/verify': Answers<typeof Providers.ProviderDetails>;
   'POST /providers/{id}/suspend': Takes<Static<typeof Providers.Suspension>, typeof Providers.ProviderDetails>;
-  'GET /providers/{id}/clusters': Lists<Clusters.ClusterQuery, typeof Clusters.ClusterPage>;
+  'GET /providers/{id}/clusters': Lists<PageQuery, typeof Clusters.ClusterPage>;
   'POST /providers/{id}/clusters': Takes<Clusters.NewCluster, typeof Clusters.ClusterCreated>;
-  'GET /providers/me/clusters': Lists<Clusters.ClusterQuery, typeof Clusters.ClusterPage>;
+  'GET /providers/me/clusters': Lists<PageQuery, typeof Clusters.ClusterPage>;
 
+  'GET /clusters': Lists<Clusters.ClusterQuery, typeof Clusters.ClusterPage>;
   'GET /clusters/{id}': Answers<typeof Clusters.Cluster>;
+  'PATCH /clusters/{id}': Takes<Clusters.ClusterChange, typeof Clusters.Cluster>;
   'DELETE /clusters/{id}': Answers<Done>;
   'POST /clusters/{id}/nodes': Takes<Nodes.NewNode, typeof Nodes.NodeCreated>;
+  'GET /clusters/{id}/enrolment-tokens': Lists<PageQuery, typeof Clusters.EnrolmentTokenPage>;
   'POST /clusters/{id}/enrolment-tokens': Takes<Clusters.NewEnrolmentToken, typeof Clusters.EnrolmentTokenCreated>;
-
-  'GET /clusters/{id}/enrolment-tokens': Lists<Static<typeof PageQuery>, typeof Clusters.EnrolmentTokenPage>;
-  'DELETE /enrolment-tokens/{id}': Answers<Done>;
+  'DELETE /clusters/{id}/enrolment-tokens/{token_id}': Answers<Done>;
 
   'GET /nodes': Lists<Nodes.NodeQuery, typeof Nodes.NodePage>;
   'GET /nodes/{id}': Answers<typeof Nodes.NodeDetails>;
+  'PATCH /nodes/{id}': Takes<Nodes.NodeChange, typeof Nodes.Node>;
   'DELETE /nodes/{id}': Answers<Done>;
   'POST /nodes/{id}/cordon': Answers<typeof Nodes.Node>;
   'POST /nodes/{id}/uncordon': Answers<typeof Nodes.Node>;
   'POST /nodes/{id}/drain': Answers<typeof Nodes.Node>;
   'POST /nodes/{id}/decommission': Answers<typeof Nodes.Node>;
+  'POST /nodes/{id}/onboarding-token': Answers<typeof Nodes.OnboardingToken>;
   'POST /nodes/{id}/inventory': Answers<Done>;
 
   'GET /gpus': Lists<Gpus.GpuQuery, typeof Gpus.GpuPage>;
   'GET /gpus/{id}': Answers<typeof Gpus.Gpu>;
   'POST /gpus/{id}/maintenance': Takes<Gpus.Maintenance, typeof Gpus.Gpu>;
   'GET /products': Answers<typeof Products.ProductList>;
-
-  'GET /pools': Lists<Pools.PoolQuery, typeof Pools.PoolPage>;
+  'GET /products/mappings': Answers<typeof Products.MappingList>;
+  'POST /products/mappings': Takes<Products.NewMapping, typeof Products.MappingApplied>;
+  'DELETE /products/mappings': Lists<Products.MappingKey, typeof Products.MappingApplied>;
   'GET /inventory/changes': Lists<Inventory.ChangesQuery, typeof Inventory.ChangesPage>;
   'GET /inventory/snapshot': Lists<Inventory.SnapshotQuery, typeof Inventory.SnapshotPage>;
 
+  'GET /pools': Lists<Pools.PoolQuery, typeof Pools.PoolPage>;
+  'POST /pools': Takes<Pools.NewPool, typeof Pools.Pool>;
+  'GET /pools/{id}': Answers<typeof Pools.Pool>;
+  'PATCH /pools/{id}': Takes<Pools.PoolChange, typeof Pools.Pool>;
+  'DELETE /pools/{id}': Answers<Done>;
+  'GET /pools/{id}/gpus': Lists<PageQuery, typeof Gpus.GpuPage>;
+  'POST /pools/{id}/gpus': Takes<Static<typeof Pools.PoolMembers>, typeof Pools.MembersChanged>;
+  'DELETE /pools/{id}/gpus': Takes<Static<typeof Pools.PoolMembers>, typeof Pools.MembersChanged>;
+
   'GET /incidents': Lists<Incidents.IncidentQuery, typeof Incidents.IncidentPage>;
+  'GET /incidents/figures': Lists<Incidents.IncidentFiguresQuery, typeof Incidents.IncidentFigures>;
   'GET /incidents/{id}': Answers<typeof Incidents.Incident>;
   'POST /incidents/{id}/acknowledge': Answers<typeof Incidents.Incident>;
   'POST /incidents/{id}/close': Takes<Incidents.CloseIncident, typeof Incidents.Incident>;
+  'GET /alert-rules': Lists<PageQuery, typeof Alerts.AlertRulePage>;
+  'POST /alert-rules': Takes<Alerts.CreateAlertRule, typeof Alerts.AlertRule>;
+  'GET /alert-rules/{id}': Answers<typeof Alerts.AlertRule>;
+  'PATCH /alert-rules/{id}': Takes<Alerts.UpdateAlertRule, typeof Alerts.AlertRule>;
+  'DELETE /alert-rules/{id}': { response: undefined };
+  'POST /alert-rules/{id}/test': Answers<typeof Alerts.AlertRuleTest>;
+  'GET /alerts': Lists<Alerts.AlertQuery, typeof Alerts.AlertPage>;
+  'GET /alerts/{id}': Answers<typeof Alerts.AlertWithDeliveries>;
 }

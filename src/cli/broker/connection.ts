@@ -39,7 +39,7 @@ export function findBroker(options: ConnectionOptions, environment: NodeJS.Proce
   const profile = readProfile();
   const url = options.broker ?? environment.GPUBROKER_API_URL;
   const ca = options.ca ?? environment.GPUBROKER_API_CA;
-  const token = keyOf(options.apiKeyFile) ?? environment.GPUBROKER_API_KEY;
+  const token = readKeyFile(options.apiKeyFile) ?? environment.GPUBROKER_API_KEY;
   if (token) return { url: url ?? profile?.url ?? localUrl() ?? defaultUrl, token, ca: ca ?? profile?.ca };
   if (profile && (url === undefined || url === profile.url)) return { ...profile, ca: ca ?? profile.ca };
   const local = brokerFolders()
@@ -49,8 +49,12 @@ export function findBroker(options: ConnectionOptions, environment: NodeJS.Proce
   throw notSignedIn(url ?? defaultUrl);
 }
 
-/** The address of a broker on this machine, for who has not said which. */
-export function localUrl(): string | undefined {
+/** For who has not said which broker: the one that was used last, or that of this machine. */
+export function usualUrl(environment: NodeJS.ProcessEnv = process.env): string {
+  return environment.GPUBROKER_API_URL ?? readProfile()?.url ?? localUrl() ?? defaultUrl;
+}
+
+function localUrl(): string | undefined {
   return brokerFolders()
     .map(endpointsOf)
     .find((found) => found !== undefined)?.http_url;
@@ -76,7 +80,8 @@ function textOf(path: string): string | undefined {
   }
 }
 
-function keyOf(path: string | undefined): string | undefined {
+/** @throws CodedError if it cannot be read. */
+export function readKeyFile(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   try {
     return readFileSync(path, 'utf8').trim();

@@ -29,8 +29,10 @@ export async function createToken(client: Client, json: boolean, cluster: string
   showDone(created, created.token, json);
 }
 
-export async function revokeToken(client: Client, json: boolean, id: string): Promise<void> {
-  showDone(await client.call('DELETE /enrolment-tokens/{id}', { params: { id } }), `Revoked token ${id}.`, json);
+export async function revokeToken(client: Client, json: boolean, cluster: string, id: string): Promise<void> {
+  const params = { id: cluster, token_id: id };
+  const answer = await client.call('DELETE /clusters/{id}/enrolment-tokens/{token_id}', { params });
+  showDone(answer, `Revoked token ${id}.`, json);
 }
 
 function stateOf({ revoked_at, expires_at, uses, max_uses }: EnrolmentToken, now = Date.now()): string {
