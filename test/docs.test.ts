@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
+import { observeLink } from '../src/agent/broker-link-metrics.ts';
 import { observeSources } from '../src/agent/metrics.ts';
 import { limits } from '../src/cache-server/limits.ts';
 import { exitCodes } from '../src/cli/exit-codes.ts';
@@ -14,6 +15,21 @@ const textOf = (path: string) => readFileSync(join(root, path), 'utf8');
 const pages = ['README.md', ...globSync('docs/*.md', { cwd: root })];
 const operations = textOf('docs/operations.md');
 const configuration = textOf('docs/configuration.md');
+
+/** A link that has done nothing. */
+const noLink: Parameters<typeof observeLink>[1] = {
+  link: {
+    state: {
+      phase: 'stopped',
+      reason: '',
+      reconnects: 0,
+      nodeId: undefined,
+      lastStored: undefined,
+      standing: undefined,
+    },
+  },
+  spool: { bytes: () => 0, dropped: () => 0 },
+};
 
 /** The words that no page shows as code. */
 function unnamed(words: Iterable<string>, page: string): string[] {
@@ -44,6 +60,7 @@ test('every metric of a daemon stands in operations.md', async () => {
   try {
     collectDefaultMetrics({ register: server.registry });
     observeSources(server.registry, () => []);
+    observeLink(server.registry, noLink);
     // As a scrape names them, and those too that have no value yet.
     const scraped = [...(await server.registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
     expect(scraped).toContain('device_api_server_cache_gpus_total');
@@ -59,6 +76,7 @@ test('no metric stands in operations.md that does not exist', async () => {
     const registry = Registry.merge([server.registry]);
     collectDefaultMetrics({ register: registry });
     observeSources(registry, () => []);
+    observeLink(registry, noLink);
     const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
     const rows = operations.split('\n').filter((line) => line.startsWith('| `'));
     const named = rows.flatMap((line) => [...(line.split(' | ')[0] ?? '').matchAll(/`([a-z]+_[a-z0-9_]+)`/g)]);

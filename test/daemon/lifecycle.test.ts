@@ -169,3 +169,16 @@ test.each(['uncaughtException', 'unhandledRejection'])('%s is logged and ends it
   expect(await done).toBe(1);
   expect(records.at(-1)).toMatchObject({ level: 60, msg: 'unexpected error: exiting', err: { message: 'fault' } });
 });
+
+test('a part that fails later ends it with 1, after all were stopped', async () => {
+  const events: string[] = [];
+  const failing = Promise.withResolvers<Error>();
+  const [first, second] = noting(events, 'a', 'b') as [Step, Step];
+  const { host, readiness, done, records } = life([{ ...first, failed: () => failing.promise }, second]);
+  await until(() => readiness.isReady);
+  failing.resolve(addressInUse('health', '127.0.0.1:1'));
+  expect(await done).toBe(1);
+  expect(events).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+  expect(records.find(({ level }) => level === 60)).toMatchObject({ msg: 'cannot go on' });
+  expect(host.eventNames()).toEqual([]);
+});
