@@ -6,9 +6,10 @@ import pg from 'pg';
 import { CodedError, messageOf } from '../../../daemon/errors.ts';
 import { findProgram, onPath } from '../embedded/programs.ts';
 import { backupFailed, programsMissing } from '../errors.ts';
+import { syncFolder } from '../sync.ts';
 import { listDataFolder } from './data-folder.ts';
 import { forEach, storeFile } from './files.ts';
-import { type StoredFile, syncFolder, writeManifest } from './manifest.ts';
+import { type StoredFile, writeManifest } from './manifest.ts';
 import { serverIdentity } from './server-identity.ts';
 import { firstSegmentOf, idOf, manifestOf, newFolder, type TakenBackup } from './take.ts';
 
@@ -57,7 +58,7 @@ export async function takeExternalBackup(options: ExternalOptions): Promise<Take
       stored,
     });
     rmSync(plain, { recursive: true, force: true });
-    writeManifest(folder, manifest);
+    await writeManifest(folder, manifest);
     syncFolder(output);
     return { folder, manifest };
   } catch (error) {

@@ -1,8 +1,9 @@
 // What a backup consists of: manifest.json, written last, so that a backup without one is incomplete.
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { backupUnusable } from '../errors.ts';
+import { syncFolder, syncTree } from '../sync.ts';
 
 /** One file of the data folder; stored compressed, described as it was. */
 export interface StoredFile {
@@ -40,8 +41,9 @@ export function storedPath(backup: string, path: string): string {
   return join(backup, 'data', `${path}.zst`);
 }
 
-/** Makes the backup complete. */
-export function writeManifest(backup: string, manifest: Manifest): void {
+/** Makes the backup complete, once all that it consists of is on the disk. */
+export async function writeManifest(backup: string, manifest: Manifest): Promise<void> {
+  await syncTree(backup);
   const file = join(backup, manifestName);
   const draft = `${file}.part`;
   writeFileSync(draft, JSON.stringify({ ...manifest, sha256: digest(manifest) }, undefined, 1), {
@@ -80,14 +82,4 @@ export function completeManifest(backup: string): Manifest {
 
 function digest(manifest: Manifest): string {
   return createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
-}
-
-/** A name is on the disk when its folder is. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

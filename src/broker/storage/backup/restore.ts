@@ -13,9 +13,10 @@ import { quoted, restoreCommand, type Settings } from '../embedded/settings.ts';
 import { socketFolderOf } from '../embedded/socket-folder.ts';
 import { backupUnusable, restoreFolderNotEmpty, restoreTargetRefused } from '../errors.ts';
 import { prepared } from '../folder.ts';
+import { syncFolder, syncTree } from '../sync.ts';
 import { type TableChecksum, tableChecksums } from './checksums.ts';
 import { forEach, restoreFile } from './files.ts';
-import { completeManifest, type Manifest, syncFolder } from './manifest.ts';
+import { completeManifest, type Manifest } from './manifest.ts';
 
 export interface RestoreOptions {
   /** The folder of the backup. */
@@ -130,6 +131,7 @@ async function writeFiles(
   configureFolder(unfinished);
   writeFileSync(join(unfinished, 'recovery.signal'), '');
   for (const name of ['recovery.signal', 'postgresql.conf', 'postgresql.auto.conf']) give(join(unfinished, name));
+  await syncTree(unfinished);
   renameSync(unfinished, target);
   syncFolder(join(target, '..'));
 }

@@ -5,9 +5,10 @@ import { Readable } from 'node:stream';
 import pg from 'pg';
 import { CodedError, messageOf } from '../../../daemon/errors.ts';
 import { backupFailed } from '../errors.ts';
+import { syncFolder } from '../sync.ts';
 import { listDataFolder } from './data-folder.ts';
 import { forEach, store, storeFile } from './files.ts';
-import { type Manifest, type StoredFile, syncFolder, writeManifest } from './manifest.ts';
+import { type Manifest, type StoredFile, writeManifest } from './manifest.ts';
 import { segmentsBetween } from './segments.ts';
 import { type ServerIdentity, serverIdentity } from './server-identity.ts';
 
@@ -91,7 +92,7 @@ async function copyWhile(client: pg.Client, options: BackupOptions, broken: () =
     folders,
     stored,
   });
-  writeManifest(folder, manifest);
+  await writeManifest(folder, manifest);
   syncFolder(output);
   return { folder, manifest };
 }

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { messageOf } from '../../../daemon/errors.ts';
 import { folderVersion, serverFailed } from '../errors.ts';
+import { syncTree } from '../sync.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { stopOrphan } from './orphan.ts';
 import { configurationText, type Settings } from './settings.ts';
@@ -50,7 +51,7 @@ const shownLines = 5;
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { dataFolder, socketFolder, user } = options;
-  if (!existsSync(join(dataFolder, 'PG_VERSION'))) initialise(options);
+  if (!existsSync(join(dataFolder, 'PG_VERSION'))) await initialise(options);
   refuseOtherVersion(options);
   await stopOrphan(dataFolder);
   mkdirSync(socketFolder, { recursive: true, mode: 0o700 });
@@ -96,13 +97,24 @@ export function socketUrl(socketFolder: string, database = 'gpubroker'): string 
 }
 
 /** Made beside its place, so that a start that is cut short leaves no half of it. */
-function initialise({ binaries, dataFolder, user }: EmbeddedOptions): void {
+async function initialise({ binaries, dataFolder, user }: EmbeddedOptions): Promise<void> {
   const unfinished = `${dataFolder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true, mode: 0o700 });
   chmodSync(unfinished, 0o700);
   if (user) chownSync(unfinished, user.uid, user.gid);
-  const args = ['-D', unfinished, '-U', 'gpubroker', '--auth=trust', '-E', 'UTF8', '--locale=C', '--data-checksums'];
+  const args = [
+    '-D',
+    unfinished,
+    '-U',
+    'gpubroker',
+    '--auth=trust',
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--data-checksums',
+    '--no-sync',
+  ];
   const { status, stderr, error } = spawnSync(binaries.initdb, args, {
     encoding: 'utf8',
     env: { TZ: 'UTC', PATH: process.env.PATH },
@@ -112,6 +124,7 @@ function initialise({ binaries, dataFolder, user }: EmbeddedOptions): void {
   });
   if (status !== 0) throw serverFailed(`initdb: ${error?.message ?? stderr.trim()}`);
   configureFolder(unfinished);
+  await syncTree(unfinished);
   if (existsSync(dataFolder)) rmSync(dataFolder, { recursive: true });
   renameSync(unfinished, dataFolder);
 }

@@ -21,7 +21,7 @@ export function configurationText(socketFolder: string, settings: Settings = {})
     synchronous_commit: 'on',
     wal_level: 'replica',
     max_wal_senders: '2',
-    max_replication_slots: '0',
+    max_replication_slots: '2',
     wal_compression: 'pglz',
     max_wal_size: quoted('1GB'),
     checkpoint_timeout: quoted('5min'),

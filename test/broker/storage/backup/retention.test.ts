@@ -30,12 +30,12 @@ beforeEach(() => {
   onTestFinished(() => rmSync(backups, { recursive: true, force: true }));
 });
 
-function backup(daysAgo: number, firstSegment: string, isComplete = true): string {
+async function backup(daysAgo: number, firstSegment: string, isComplete = true): Promise<string> {
   const at = new Date(now.getTime() - daysAgo * 86_400_000);
   const id = idOf(at);
   mkdirSync(join(backups, id, 'data'), { recursive: true });
   if (isComplete) {
-    writeManifest(join(backups, id), {
+    await writeManifest(join(backups, id), {
       format: 1,
       id,
       kind: 'embedded',
@@ -56,26 +56,26 @@ function backup(daysAgo: number, firstSegment: string, isComplete = true): strin
   return id;
 }
 
-test('so many are kept, and of the archive what they need', () => {
-  const oldest = backup(9, '000000010000000000000002');
-  const middle = backup(5, '000000010000000000000004');
-  const newest = backup(1, '000000010000000000000007');
+test('so many are kept, and of the archive what they need', async () => {
+  const oldest = await backup(9, '000000010000000000000002');
+  const middle = await backup(5, '000000010000000000000004');
+  const newest = await backup(1, '000000010000000000000007');
   expect(removeOld(backups, archive, { keep: 2 }, now)).toEqual({ backups: [oldest], segments: 3 });
   expect(listBackups(backups).map(({ id }) => id)).toEqual([newest, middle]);
   expect(readdirSync(archive)[0]).toBe('000000010000000000000004.gz');
   expect(existsSync(join(archive, '00000002.history.gz'))).toBe(true);
 });
 
-test('the days of backups are kept, and always the newest', () => {
-  const old = backup(40, '000000010000000000000002');
-  const newest = backup(35, '000000010000000000000004');
+test('the days of backups are kept, and always the newest', async () => {
+  const old = await backup(40, '000000010000000000000002');
+  const newest = await backup(35, '000000010000000000000004');
   expect(removeOld(backups, archive, { keepDays: 30 }, now).backups).toEqual([old]);
   expect(listBackups(backups).map(({ id }) => id)).toEqual([newest]);
 });
 
-test('what was cut short is removed after a day; without a whole backup the archive is left alone', () => {
-  const cut = backup(3, '', false);
-  const running = backup(0.5, '', false);
+test('what was cut short is removed after a day; without a whole backup the archive is left alone', async () => {
+  const cut = await backup(3, '', false);
+  const running = await backup(0.5, '', false);
   expect(removeOld(backups, archive, { keep: 7 }, now)).toEqual({ backups: [cut], segments: 0 });
   expect(listBackups(backups).map(({ id }) => id)).toEqual([running]);
 });
