@@ -102,10 +102,12 @@ export async function providersOf(db: Queryable, accountId: string | undefined):
   return rows.map(({ id }) => id);
 }
 
-/** The models that contain a text: steps from one model to the next in the index, so it costs by models, not by rows. */
+/** More models are not looked through. */
+const maxModels = 10_000;
+
+/** The models that contain a text in any case: steps from one model to the next in the index, so it costs by models, not by rows. */
 async function modelsLike(db: Queryable, text: string): Promise<string[]> {
   const model = sql`(coalesce(g.model, '') collate "C")`;
-  const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
   const { rows } = await sql<{ model: string }>`
     with recursive models as (
       (select ${model} as model from gpus g order by ${model} limit 1)
@@ -113,9 +115,11 @@ async function modelsLike(db: Queryable, text: string): Promise<string[]> {
       select (select ${model} from gpus g where ${model} > models.model order by ${model} limit 1)
       from models where models.model is not null
     )
-    select model from models where model <> '' and model ilike ${pattern} limit 1000
+    select model from models where model <> '' limit ${maxModels}
   `.execute(db);
-  return rows.map(({ model }) => model);
+  // Here rather than in the database, whose locale may know no case but that of ASCII.
+  const wanted = text.toLowerCase();
+  return rows.map(({ model }) => model).filter((model) => model.toLowerCase().includes(wanted));
 }
 
 const microseconds = sql`to_char(sort_key at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
