@@ -1,0 +1,236 @@
+// The node link: the gRPC server that nodes connect to.
+import type { Buffer } from 'node:buffer';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import {
+  logVerbosity,
+  Server,
+  type ServerCredentials,
+  type ServerDuplexStream,
+  type ServerInterceptingCall,
+  type ServiceDefinition,
+  setLogVerbosity,
+} from '@grpc/grpc-js';
+import type { Registry } from 'prom-client';
+import { addressInUse, addressRefused, messageOf } from '../../../daemon/errors.ts';
+import {
+  cutConnections,
+  duplexTransportOf,
+  interceptStreams,
+  limitConnections,
+  limitMessages,
+} from '../../../daemon/grpc-internals.ts';
+import { NodeLinkService } from '../../../wire/gpubroker/node/v1/node_link.ts';
+import { Refusal } from '../../refusal.ts';
+import type { LinkContext } from './context.ts';
+import { enrollHandler, malformed } from './enroll.ts';
+import { type NodeLinkLimits, nodeLinkLimits } from './limits.ts';
+import { NodeLinkMetrics } from './metrics.ts';
+import { ConnectedNodes, type NodeLinks } from './nodes.ts';
+import { statusOf } from './status.ts';
+import { NodeStream } from './stream.ts';
+import { TokenBuckets } from './token-bucket.ts';
+import { Turns } from './turns.ts';
+
+// It would write plain text to standard error beside the structured log; its errors reach us as values.
+setLogVerbosity(logVerbosity.NONE);
+
+/** What the node link is made of. */
+export interface NodeLinkOptions
+  extends Pick<
+    LinkContext,
+    'db' | 'ingest' | 'telemetry' | 'log' | 'now' | 'heartbeatInterval' | 'allowSimulated' | 'credentialLifetime'
+  > {
+  /** Of TLS: see tls/load.ts. */
+  readonly credentials: ServerCredentials;
+  readonly registry: Registry;
+  readonly limits?: Partial<NodeLinkLimits>;
+}
+
+export interface NodeLink {
+  readonly links: NodeLinks;
+  /**
+   * Listens, and returns the port.
+   * @param address `HOST:PORT`
+   * @throws CodedError `GPUB_ADDRESS_IN_USE` or `GPUB_ADDRESS_REFUSED`
+   */
+  start(address: string): Promise<number>;
+  /** Ends all streams, so that nodes come back to another broker; once `force` is aborted, cuts what is left. */
+  stop(force: AbortSignal): Promise<void>;
+}
+
+export function createNodeLink(options: NodeLinkOptions): NodeLink {
+  const { registry, credentials, ingest, now } = options;
+  const limits: NodeLinkLimits = { ...nodeLinkLimits, ...options.limits };
+  const nodes = new ConnectedNodes(now);
+  const context: LinkContext = {
+    ...options,
+    limits,
+    nodes,
+    metrics: new NodeLinkMetrics(registry, () => nodes.count),
+    hellos: new Turns(limits.hellosInProgress),
+    telemetryAllowances: new TokenBuckets(
+      limits.telemetryBurst,
+      1000 / limits.telemetryInterval,
+      Number.POSITIVE_INFINITY,
+    ),
+  };
+  let stopping = false;
+  const server = createServer(context, () => stopping);
+  const timers = [
+    setInterval(() => lookAtStreams(context), limits.sweepInterval),
+    setInterval(() => context.telemetryAllowances.prune(now().getTime()), 3_600_000),
+  ];
+  for (const timer of timers) timer.unref();
+  const unlisten = ingest.onStanding((nodeId, standing) => {
+    if (standing === 'decommissioned')
+      nodes.end(nodeId, new Refusal('forbidden', 'GPUB_NODE_DECOMMISSIONED', 'this node was decommissioned'));
+    else nodes.setStanding(nodeId, standing);
+  });
+  return {
+    links: nodes,
+    start: (address) => listen(server, address, credentials, limits.connections),
+    async stop(force) {
+      stopping = true;
+      unlisten();
+      for (const stream of [...nodes.streams])
+        stream.end(new Refusal('unavailable', 'GPUB_BROKER_STOPPING', 'the broker is stopping: connect again soon'));
+      await shutDown(server, force);
+      for (const timer of timers) clearInterval(timer);
+    },
+  };
+}
+
+function createServer(context: LinkContext, isStopping: () => boolean): Server {
+  const { limits, nodes } = context;
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.messageBytes,
+    'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    // Heartbeats tell sooner; this is for connections without a stream.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.max_connection_idle_ms': 60_000,
+    // Bookkeeping for a debugging service that is not served; it costs every call a little.
+    'grpc.enable_channelz': 0,
+    interceptors: [
+      (_method, call) => {
+        limitMessages(call, limits.firstMessageBytes);
+        return call as ServerInterceptingCall;
+      },
+    ],
+  });
+  server.addService(definition, {
+    enroll: enrollHandler(context, isStopping),
+    connect: (call: ServerDuplexStream<Buffer, Buffer>) => {
+      nodes.opened(new NodeStream(call, addressOf(duplexTransportOf(call).stream), context));
+    },
+  });
+  const attempts = new TokenBuckets(limits.enrolmentBurst, limits.enrolmentsPerSecond, limits.enrolmentAddresses);
+  interceptStreams(server, (stream, headers) => {
+    const refusal = refusalAtTheDoor(stream, headers, context, attempts, isStopping());
+    if (!refusal) return false;
+    context.metrics.refused(refusal.code);
+    refuse(stream, refusal);
+    return true;
+  });
+  return server;
+}
+
+/** Looked at before a byte of the message is read. */
+function refusalAtTheDoor(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  { limits, nodes, now }: LinkContext,
+  attempts: TokenBuckets,
+  stopping: boolean,
+): Refusal | undefined {
+  if (stopping) return new Refusal('unavailable', 'GPUB_BROKER_STOPPING', 'the broker is stopping');
+  const path = headers[':path'];
+  if (path === NodeLinkService.enroll.path && !attempts.take(addressOf(stream), now().getTime()))
+    return new Refusal('too-many', 'GPUB_TOO_MANY_ENROLMENTS', 'too many attempts to enrol come from your address');
+  if (path === NodeLinkService.connect.path && nodes.streams.size >= limits.connections)
+    return new Refusal('too-many', 'GPUB_TOO_MANY_STREAMS', `${limits.connections} nodes are connected already`);
+  return undefined;
+}
+
+/** Messages of streams come and go as bytes: what cannot be read is refused here, not by grpc-js as a fault of ours. */
+const definition: ServiceDefinition = {
+  enroll: {
+    ...NodeLinkService.enroll,
+    requestDeserialize: (bytes: Buffer) => {
+      try {
+        return NodeLinkService.enroll.requestDeserialize(bytes);
+      } catch {
+        return malformed;
+      }
+    },
+  },
+  connect: {
+    ...NodeLinkService.connect,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (bytes: Buffer) => bytes,
+  },
+};
+
+function lookAtStreams({ nodes, now }: LinkContext): void {
+  const at = now().getTime();
+  for (const stream of nodes.streams) stream.look(at);
+}
+
+/** The peer's address; of IPv4 also where the server listens on IPv6. */
+function addressOf(stream: ServerHttp2Stream): string {
+  return (stream.session?.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+}
+
+/** Answers with a status and nothing else. */
+function refuse(stream: ServerHttp2Stream, refusal: Refusal): void {
+  // Its 'close' follows; there is nobody left to answer.
+  stream.on('error', () => undefined);
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
+  const { code, details, metadata } = statusOf(refusal);
+  stream.respond(
+    {
+      ':status': 200,
+      'content-type': 'application/grpc+proto',
+      'grpc-status': String(code),
+      'grpc-message': encodeURI(details),
+      ...metadata?.toHttp2Headers(),
+    },
+    { endStream: true },
+  );
+  // What the peer sends on is not wanted.
+  stream.resume();
+}
+
+async function listen(server: Server, address: string, how: ServerCredentials, connections: number): Promise<number> {
+  try {
+    return await new Promise<number>((bound, failed) => {
+      server.bindAsync(address, how, (error, port) => {
+        if (error) return failed(error);
+        limitConnections(server, connections);
+        bound(port);
+      });
+    });
+  } catch (error) {
+    const reason = messageOf(error);
+    throw reason.includes('EADDRINUSE')
+      ? addressInUse('node-link', address)
+      : addressRefused('node-link', address, reason);
+  }
+}
+
+/** Waits for the calls in progress; once `force` is aborted, cuts them and waits for nobody: a peer may never close. */
+function shutDown(server: Server, force: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const cut = () => {
+      cutConnections(server);
+      server.forceShutdown();
+      done();
+    };
+    force.addEventListener('abort', cut, { once: true });
+    server.tryShutdown(() => {
+      force.removeEventListener('abort', cut);
+      done();
+    });
+    if (force.aborted) cut();
+  });
+}

@@ -1,0 +1,86 @@
+// What the broker sends on one stream. Answers that a later one makes superfluous take one place each; commands wait in
+// a bounded queue; so a node that does not read costs a few kilobytes until it is cut.
+import { Buffer } from 'node:buffer';
+import type { Transport } from '../../../daemon/grpc-internals.ts';
+import { ConnectResponse } from '../../../wire/gpubroker/node/v1/node_link.ts';
+
+const frameHeaderLength = 5;
+
+export class Outbox {
+  readonly #transport: Transport;
+  readonly #most: number;
+  #commands: Buffer[] = [];
+  /** The heartbeat to answer; 0 for none. */
+  #reply = 0n;
+  #stored: { changeSequence: bigint; telemetrySequence: bigint } | undefined;
+  #blocked = false;
+
+  constructor(transport: Transport, most: number) {
+    this.#transport = transport;
+    this.#most = most;
+    transport.stream.on('drain', () => this.#drain());
+  }
+
+  /** Whether the node has not read what was written. */
+  get isBlocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** False when too many wait already. */
+  command(message: ConnectResponse): boolean {
+    if (!this.#blocked) {
+      this.#write(message);
+      return true;
+    }
+    if (this.#commands.length >= this.#most) return false;
+    this.#commands.push(frameOf(message));
+    return true;
+  }
+
+  reply(sequence: bigint): void {
+    if (this.#blocked) this.#reply = sequence;
+    else this.#write({ heartbeatReply: { sequence } });
+  }
+
+  stored(changeSequence: bigint, telemetrySequence: bigint): void {
+    if (this.#blocked) this.#stored = { changeSequence, telemetrySequence };
+    else this.#write({ stored: { changeSequence, telemetrySequence } });
+  }
+
+  #drain(): void {
+    this.#blocked = false;
+    while (!this.#blocked) {
+      const command = this.#commands.shift();
+      if (command) this.#send(command);
+      else if (this.#stored) {
+        const stored = this.#stored;
+        this.#stored = undefined;
+        this.#write({ stored });
+      } else if (this.#reply > 0n) {
+        const sequence = this.#reply;
+        this.#reply = 0n;
+        this.#write({ heartbeatReply: { sequence } });
+      } else return;
+    }
+  }
+
+  #write(message: ConnectResponse): void {
+    this.#send(frameOf(message));
+  }
+
+  #send(frame: Buffer): void {
+    const { stream } = this.#transport;
+    // Of a stream that is going down its owner hears a little later.
+    if (stream.writable && !stream.write(frame)) this.#blocked = true;
+  }
+}
+
+/** A gRPC frame: no compression, the length, the message. */
+function frameOf(message: ConnectResponse): Buffer {
+  const bytes = ConnectResponse.encode(message).finish();
+  const frame = Buffer.allocUnsafe(frameHeaderLength + bytes.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(bytes.length, 1);
+  frame.set(bytes, frameHeaderLength);
+  return frame;
+}
