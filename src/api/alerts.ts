@@ -40,7 +40,7 @@ const ThresholdCondition = Type.Object(
     comparison: OneOf(['above', 'below']),
     value: Type.Number({ minimum: -1e12, maximum: 1e12 }),
     for_seconds: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 86_400, default: 0, description: 'How long it must have been so.' }),
+      Type.Integer({ minimum: 0, maximum: 86_400, description: 'How long it must have been so; 0 if left out.' }),
     ),
     severity: Type.Optional(Severity),
     provider_id: Type.Optional(Id),

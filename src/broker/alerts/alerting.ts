@@ -61,21 +61,21 @@ export function createAlerting(options: AlertingOptions): Alerting {
   const metrics = alertMetrics(registry, db);
   const evaluator = createEvaluator(db);
   const stopping = new AbortController();
-  const send = (at: Date) =>
+  const send = (clock: () => Date) =>
     sendDue(
       { db, random, log, channels, onOutcome: (channel, outcome) => metrics.inc({ channel, outcome }) },
-      at,
+      clock,
       stopping.signal,
     );
   const loops: Promise<void>[] = [];
   return {
     channels,
     tick: evaluator,
-    send,
+    send: (at) => send(() => at),
     start: () => {
       loops.push(
         repeat(() => evaluator(now()), 'evaluation of alerts'),
-        repeat(() => send(now()), 'sending of alerts'),
+        repeat(() => send(now), 'sending of alerts'),
       );
     },
     stop: async () => {

@@ -44,13 +44,14 @@ interface Taken {
   readonly channels: readonly Channel[];
 }
 
-/** Sends everything that is due at `now`, until nothing is or `stopped`. */
-export async function sendDue(options: SenderOptions, now: Date, stopped: AbortSignal): Promise<void> {
+/** Sends everything that is due, until nothing is or `stopped`. */
+export async function sendDue(options: SenderOptions, now: () => Date, stopped: AbortSignal): Promise<void> {
   const worker = async () => {
     while (!stopped.aborted) {
-      const delivery = await take(options.db, now);
+      const at = now();
+      const delivery = await take(options.db, at);
       if (!delivery) return;
-      await attempt(options, delivery, now);
+      await attempt(options, delivery, at);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
