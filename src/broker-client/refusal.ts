@@ -14,8 +14,16 @@ const refusals: ReadonlySet<number> = new Set([
   status.UNAUTHENTICATED,
 ]);
 
-/** What refuses a node that has joined: its credential is good no more, or it was sent away. */
-const dismissals: ReadonlySet<number> = new Set([status.NOT_FOUND, status.PERMISSION_DENIED, status.UNAUTHENTICATED]);
+/**
+ * What refuses a node that has joined: its credential is good no more, it was sent away, or what it sends is not
+ * understood, which will be sent again. Others (another stream of this node, a broker that stops) pass.
+ */
+const dismissals: ReadonlySet<number> = new Set([
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.PERMISSION_DENIED,
+  status.UNAUTHENTICATED,
+]);
 
 export function judgeEnroll({ code }: Pick<ServiceError, 'code'>): Verdict {
   return refusals.has(code) ? 'lasting' : 'passing';
@@ -25,8 +33,12 @@ export function judgeConnect({ code }: Pick<ServiceError, 'code'>): Verdict {
   return dismissals.has(code) ? 'lasting' : 'passing';
 }
 
+/** The key of the trailing metadata under which the broker's `GPUB_…` code stands. */
+const codeKey = 'gpubroker-code';
+
 /** What the broker, or the connection, said; without what only a terminal or a log reader would trip over. */
-export function saidBy(error: Pick<ServiceError, 'code' | 'details'>): string {
-  const text = error.details.replace(/\p{Cc}+/gu, ' ').slice(0, 500);
-  return text === '' ? (status[error.code] ?? `code ${error.code}`) : text;
+export function saidBy({ code, details, metadata }: Pick<ServiceError, 'code' | 'details' | 'metadata'>): string {
+  const text = details.replace(/\p{Cc}+/gu, ' ').slice(0, 500) || (status[code] ?? `code ${code}`);
+  const [known] = metadata?.get(codeKey) ?? [];
+  return typeof known === 'string' && /^GPUB_[A-Z_]{1,60}$/.test(known) ? `${text} [${known}]` : text;
 }

@@ -185,10 +185,13 @@ test('of a broker that does not read, little is kept in memory, and it is left',
   const { node, spool, logged } = await start();
   await until(() => broker.streams.length).toBe(1);
   let handedOver = 0;
+  let most = 0;
   const read = spool.changesAfter.bind(spool);
   spool.changesAfter = async (after) => {
     const changes = await read(after);
-    handedOver += changes.length;
+    // Of one stream: what was not stored is sent again on the next.
+    handedOver = after === 0n ? changes.length : handedOver + changes.length;
+    most = Math.max(most, handedOver);
     return changes;
   };
   const long = 'x'.repeat(20_000);
@@ -199,7 +202,7 @@ test('of a broker that does not read, little is kept in memory, and it is left',
   }
   await until(() => broker.streams[0]?.ended).toBe(true);
   // What the stream and the sockets buffer, of 12 MB.
-  expect(handedOver).toBeLessThan(200);
+  expect(most).toBeLessThan(250);
   expect(logged.map(({ reason }) => reason)).toContain('the broker has not answered three heartbeats');
   broker.behaviour.reads = true;
   await until(() => broker.changes.length).toBe(600);
