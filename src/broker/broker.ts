@@ -1,9 +1,255 @@
-// The broker put together, as steps of a daemon's life.
+// The broker put together, as steps of a daemon's life: storage, who leads, what nodes report, nodes, alerts, jobs, API.
+import { rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatAddress, parseAddress } from '../daemon/address.ts';
 import type { BrokerOptions } from '../daemon/broker-options.ts';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
+import { type Alerting, createAlerting } from './alerts/alerting.ts';
+import { closeServer, listen } from './api/http/server.ts';
+import { createNodeLink, type NodeLink } from './api/node-link/node-link.ts';
+import { lastSeq } from './events/changes.ts';
+import { followJournal, type Tail } from './events/tail.ts';
+import { createHttpApi, type HttpApi, readSecret } from './http-api.ts';
+import { bootstrapAdmin } from './identity/bootstrap.ts';
+import { type RunningJobs, startJobs } from './jobs/jobs.ts';
+import { cleanUpInventory } from './registry/clean-up.ts';
+import { createIngest, type IngestService } from './registry/ingest.ts';
+import { openStorage, type Storage } from './storage/open.ts';
+import { defaultRetention } from './telemetry/retention.ts';
+import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
+import { loadTls, type Tls } from './tls/load.ts';
+
+/** Where a broker can be reached, for the commands of its machine. */
+const endpointsFile = 'endpoints.json';
+/** Closed incidents and resolved alerts are kept for so long, in milliseconds. */
+const historyRetention = 365 * 24 * 60 * 60 * 1000;
 
 /** The steps of the broker, in order. */
-export function brokerSteps(_context: DaemonContext<BrokerOptions>): readonly Step[] {
-  return [];
+export function brokerSteps(context: DaemonContext<BrokerOptions>): readonly Step[] {
+  const broker = new Broker(context);
+  return [
+    broker.storageStep(),
+    broker.leaderStep(),
+    broker.recordsStep(),
+    broker.nodeLinkStep(),
+    broker.alertsStep(),
+    broker.jobsStep(),
+    broker.apiStep(),
+  ];
+}
+
+/** The parts, each made by its step. */
+class Broker {
+  readonly #context: DaemonContext<BrokerOptions>;
+  readonly #now = () => new Date();
+  #storage!: Storage;
+  #tls!: Tls;
+  #telemetry!: RunningTelemetryStore;
+  #ingest!: IngestService;
+  #tail!: Tail;
+  #nodeLink!: NodeLink;
+  #alerting!: Alerting;
+  #jobs!: RunningJobs;
+  #api!: HttpApi;
+  #nodeLinkPort = 0;
+
+  constructor(context: DaemonContext<BrokerOptions>) {
+    this.#context = context;
+  }
+
+  storageStep(): Step {
+    const { options, log, readiness } = this.#context;
+    return {
+      name: 'storage',
+      start: async (abort) => {
+        const { dataDir: dataFolder, databaseUrl, databaseConnections: maxConnections } = options;
+        this.#storage = await openStorage({ dataFolder, databaseUrl, maxConnections, log, now: this.#now, abort });
+        this.#storage.onState(({ isUp, reason }) => {
+          if (isUp) readiness.ok('database');
+          else readiness.notReady('database', reason);
+        });
+      },
+      stop: () => this.#storage.close(),
+    };
+  }
+
+  /** A standby waits here, and is not ready. */
+  leaderStep(): Step {
+    const { options, log, readiness } = this.#context;
+    return {
+      name: 'leadership',
+      start: async (abort) => {
+        const { leader, database } = this.#storage;
+        readiness.notReady('leadership', 'another broker leads; this one stands by');
+        const epoch = await leader.waitToLead(abort);
+        readiness.ok('leadership');
+        log.info({ epoch }, 'leading');
+        const keyFile = await bootstrapAdmin(database.db, this.#now(), options.dataDir);
+        if (keyFile !== undefined) log.warn({ file: keyFile }, 'the first API key was made; whoever has it may do all');
+      },
+      failed: () =>
+        new Promise((resolve) => {
+          this.#storage.leader.onLost((reason) => resolve(new Error(`leadership was lost: ${reason}`)));
+        }),
+    };
+  }
+
+  /** What nodes report, on its way into the database. */
+  recordsStep(): Step {
+    const { options, log, registry } = this.#context;
+    return {
+      name: 'records',
+      start: async () => {
+        const { database, leader } = this.#storage;
+        const now = this.#now;
+        const { pool } = database;
+        this.#telemetry = startTelemetryStore({ pool, log, now, registry, retention: options.telemetryRetention });
+        this.#ingest = createIngest({
+          database: database.db,
+          now,
+          log,
+          registry,
+          heartbeatMs: options.heartbeatInterval,
+          leaderCheck: (trx) => leader.check(trx),
+        });
+        await this.#ingest.start();
+        const after = await lastSeq(database.db);
+        this.#tail = followJournal({ pool, after, log, onEvents: (events) => this.#ingest.heard(events) });
+      },
+      stop: async (force) => {
+        await this.#tail.stop();
+        await this.#ingest.close();
+        await this.#telemetry.stop(force);
+      },
+    };
+  }
+
+  nodeLinkStep(): Step {
+    const { options, log, registry } = this.#context;
+    return {
+      name: 'node link',
+      start: async () => {
+        const { dataDir: dataFolder, tlsCert, tlsKey, nodeClientCa: clientCa, nodeLinkAddress } = options;
+        const names = [parseAddress(nodeLinkAddress)?.host ?? '', URL.parse(options.publicUrl)?.hostname ?? ''];
+        const known = names.filter((name) => name !== '' && name !== '0.0.0.0' && name !== '::');
+        const now = this.#now;
+        this.#tls = await loadTls({ dataFolder, tlsCert, tlsKey, clientCa, names: known, log, now });
+        this.#nodeLink = createNodeLink({
+          db: this.#storage.database.db,
+          ingest: this.#ingest,
+          telemetry: this.#telemetry,
+          log,
+          now,
+          registry,
+          heartbeatInterval: options.heartbeatInterval,
+          allowSimulated: options.allowSimulated,
+          credentialLifetime: options.nodeCredentialLifetime,
+          credentials: this.#tls.credentials,
+        });
+        this.#nodeLinkPort = await this.#nodeLink.start(nodeLinkAddress);
+        log.info({ address: nodeLinkAddress, port: this.#nodeLinkPort }, 'serving nodes');
+      },
+      stop: async (force) => {
+        await this.#nodeLink.stop(force);
+        this.#tls.close();
+      },
+    };
+  }
+
+  alertsStep(): Step {
+    const { options, log, registry } = this.#context;
+    return {
+      name: 'alerts',
+      start: () => {
+        const { smtpUrlFile, smtpFrom, allowPrivateWebhooks } = options;
+        const smtp = smtpUrlFile === '' ? undefined : { url: readSecret(smtpUrlFile, 'smtp-url-file'), from: smtpFrom };
+        this.#alerting = createAlerting({
+          database: this.#storage.database.db,
+          now: this.#now,
+          random: Math.random,
+          log,
+          registry,
+          smtp,
+          destinations: { insecure: allowPrivateWebhooks, private: allowPrivateWebhooks },
+        });
+        this.#alerting.start();
+      },
+      stop: () => this.#alerting.stop(),
+    };
+  }
+
+  jobsStep(): Step {
+    const { options, log, registry } = this.#context;
+    return {
+      name: 'jobs',
+      start: async () => {
+        const { database, leader } = this.#storage;
+        const staleAfterMs = options.staleAfter;
+        this.#jobs = await startJobs({
+          databaseUrl: database.url,
+          log,
+          now: this.#now,
+          registry,
+          settings: {
+            telemetry: { ...defaultRetention, raw: options.telemetryRetention },
+            journalRetention: options.journalRetention,
+            historyRetention,
+            cleanUpInventory: async () => {
+              const leaderCheck: typeof leader.check = (trx) => leader.check(trx);
+              await cleanUpInventory(database.db, this.#now(), { staleAfterMs, leaderCheck });
+            },
+          },
+        });
+      },
+      stop: () => this.#jobs.stop(),
+    };
+  }
+
+  apiStep(): Step {
+    const { options, log } = this.#context;
+    const file = join(options.dataDir, endpointsFile);
+    return {
+      name: 'HTTP API',
+      start: async () => {
+        this.#api = await createHttpApi(
+          this.#context,
+          {
+            storage: this.#storage,
+            ingest: this.#ingest,
+            telemetry: this.#telemetry,
+            links: this.#nodeLink.links,
+            alerting: this.#alerting,
+            tls: this.#tls,
+          },
+          this.#now,
+        );
+        const port = await listen(this.#api.app, parseAddress(options.httpAddress) ?? { host: '127.0.0.1', port: 0 });
+        log.info({ address: options.httpAddress, port }, 'serving the HTTP API');
+        await writeFile(file, `${JSON.stringify(this.#endpoints(port), null, 2)}\n`);
+      },
+      stop: async (force) => {
+        rmSync(file, { force: true });
+        await closeServer(this.#api.app, force);
+        this.#api.close();
+      },
+    };
+  }
+
+  #endpoints(httpPort: number) {
+    const { httpAddress, nodeLinkAddress, tlsCert } = this.#context.options;
+    const scheme = tlsCert === '' ? 'http' : 'https';
+    return {
+      pid: process.pid,
+      http_url: `${scheme}://${reachable(httpAddress, httpPort)}`,
+      node_link_url: `https://${reachable(nodeLinkAddress, this.#nodeLinkPort)}`,
+    };
+  }
+}
+
+/** An address as this machine reaches it: one that means "all" is no destination. */
+function reachable(address: string, port: number): string {
+  const { host = '127.0.0.1' } = parseAddress(address) ?? {};
+  return formatAddress({ host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port });
 }

@@ -58,7 +58,6 @@ export interface Routes {
   'DELETE /providers/{id}': Answers<Done>;
   'POST /providers/{id}/verify': Answers<typeof Providers.ProviderDetails>;
   'POST /providers/{id}/suspend': Takes<Static<typeof Providers.Suspension>, typeof Providers.ProviderDetails>;
-  'GET /providers/{id}/clusters': Lists<PageQuery, typeof Clusters.ClusterPage>;
   'POST /providers/{id}/clusters': Takes<Clusters.NewCluster, typeof Clusters.ClusterCreated>;
   'GET /providers/me/clusters': Lists<PageQuery, typeof Clusters.ClusterPage>;
 

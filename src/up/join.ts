@@ -81,10 +81,10 @@ async function findProvider(client: Client): Promise<string> {
 }
 
 async function findCluster(client: Client, providerId: string): Promise<string> {
-  const params = { id: providerId };
-  for await (const cluster of client.all('GET /providers/{id}/clusters', { params })) {
+  for await (const cluster of client.all('GET /clusters', { query: { provider_id: providerId } })) {
     if (cluster.name === local) return cluster.id;
   }
+  const params = { id: providerId };
   const body = { name: local, region: local, specs: {} };
   const { cluster_id: id } = await client.call('POST /providers/{id}/clusters', { params, body });
   return id;

@@ -28,9 +28,9 @@ test('fills the path, sends the query and the key, and reads the answer', async 
   });
   const client = createClient({ url, token: 'gpb_key' });
   const params = { id: 'a/../b?c' };
-  const page = await client.call('GET /providers/{id}/clusters', { params, query: { region: 'eu&x=1' } });
+  const page = await client.call('GET /pools/{id}/gpus', { params, query: { cursor: 'eu&x=1' } });
   expect(page).toEqual({ items: [], next_cursor: null });
-  expect(requests[0]?.url).toBe('/api/v2/providers/a%2F..%2Fb%3Fc/clusters?region=eu%26x%3D1');
+  expect(requests[0]?.url).toBe('/api/v2/pools/a%2F..%2Fb%3Fc/gpus?cursor=eu%26x%3D1');
   expect(requests[0]?.headers.authorization).toBe('Bearer gpb_key');
 });
 

@@ -12,12 +12,9 @@ const columns: Columns<Cluster> = {
   AVAILABLE: ({ available_gpus }) => available_gpus,
 };
 
-/** Those of one provider, else of every provider of the own account. */
+/** Those of one provider, else all that may be seen. */
 export async function listClusters(client: Client, json: boolean, provider?: string, limit = 100): Promise<void> {
-  const clusters =
-    provider === undefined
-      ? client.all('GET /providers/me/clusters', {})
-      : client.all('GET /providers/{id}/clusters', { params: { id: provider } });
+  const clusters = client.all('GET /clusters', { query: provider === undefined ? {} : { provider_id: provider } });
   const nothing = 'No cluster yet; `gpubroker clusters create` makes one.';
   showList(await collect(clusters, limit), { json, columns, nothing });
 }
