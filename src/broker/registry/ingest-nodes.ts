@@ -13,7 +13,7 @@ import { storableText } from './storable.ts';
 export type ChangedNodes = ReadonlyMap<string, NodeRow>;
 
 export async function storeBatchNodes(trx: Queryable, now: Date, works: readonly NodeWork[]): Promise<ChangedNodes> {
-  const joins = works.flatMap((work) => (work.joined ? [joinRow(work, work.joined)] : []));
+  const joins = works.flatMap((work) => (work.joined ? [joinRow(work, work.joined)] : [])).filter(isNews(works));
   await storeJoins(trx, joins);
   const states = works.flatMap((work) => stateRow(work, now) ?? []);
   await storeNodeStates(trx, states);
@@ -113,6 +113,16 @@ function joinRow(work: NodeWork, { identity, at, ipAddress }: JoinedNode): JoinR
     process_id: short(identity.processId),
     agent_version: short(identity.agentVersion),
     ip_address: short(ipAddress),
+  };
+}
+
+/** Another stream of the same process: when it came is written with the beats. */
+function isNews(works: readonly NodeWork[]): (row: JoinRow) => boolean {
+  const known = new Map(works.map(({ before }) => [before.id, before]));
+  return ({ at: _, sources, ...row }) => {
+    const before = known.get(row.id);
+    if (!before?.joined_at || sources.join() !== before.sources.join()) return true;
+    return Object.entries(row).some(([column, value]) => before[column as keyof NodeRow] !== value);
   };
 }
 

@@ -1,5 +1,6 @@
 // Takes what nodes report, for the node link: into memory what is only worth that, into the writer's queue what must be
 // kept; and looks after who has fallen silent.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Log } from '../../daemon/logger.ts';
 import type { Change, Snapshot } from '../../wire/gpubroker/node/v1/node_link.ts';
@@ -45,13 +46,15 @@ export interface IngestService extends Ingest {
   heard(events: readonly { readonly kind: string; readonly nodeId?: string | null | undefined }[]): void;
   /** Resolves when nothing waits to be written. */
   idle(): Promise<void>;
-  /** Refuses what waits, writes down what beats said, and ends. */
+  /** Writes what waits and what beats said, for five seconds at most; refuses the rest, and ends. */
   close(): Promise<void>;
 }
 
 const queueLimits = { entries: 4_096, batchEntries: 256, batchBytes: 2 * 1024 * 1024 };
 const flushInterval = 10_000;
 const defaultPatience = 60_000;
+/** How long `close` lets the writer go on, in milliseconds. */
+const closeDeadline = 5_000;
 
 export function createIngest(options: IngestOptions): IngestService {
   return new NodeIngest(options);
@@ -159,9 +162,12 @@ class NodeIngest implements IngestService {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#ticking;
-    await this.flush().catch(() => undefined);
+    const ended = new AbortController();
+    const late = sleep(closeDeadline, undefined, { signal: ended.signal }).catch(() => undefined);
+    await Promise.race([this.flush().catch(() => undefined), late]);
+    ended.abort();
     await this.#writer.stop();
+    await this.#ticking;
   }
 
   /** One look at a time: where the database is away, they do not pile up. */

@@ -31,17 +31,21 @@ export async function findTwins(
 ): Promise<Twins[]> {
   if (gpuIds.length === 0 && nodeIds.length === 0) return [];
   const { rows } = await sql<Twins>`
-    select gpu.uuid, ${side('gpu', 'node')} as one, ${side('twin', 'twin_node')} as other
-    from (
+    with asked as materialized (
       select unnest(${gpuIds}::uuid[]) as id
       union select id from gpus where node_id = any(${nodeIds}::uuid[]) and removed_at is null
-    ) as asked
-    join gpus as gpu on gpu.id = asked.id
-    join gpus as twin on twin.uuid = gpu.uuid and twin.node_id <> gpu.node_id
-    join nodes as node on node.id = gpu.node_id
-    join nodes as twin_node on twin_node.id = twin.node_id
-    where gpu.uuid <> '' and gpu.removed_at is null and twin.removed_at is null
-      and node.status <> 'offline' and twin_node.status <> 'offline'
+    )
+    select gpu.uuid, ${side('gpu', 'node')} as one, ${side('twin', 'twin_node')} as other
+    from asked
+    join gpus as gpu on gpu.id = asked.id and gpu.uuid <> '' and gpu.removed_at is null
+    -- A fence: one look into the index a GPU, whatever the planner believes of a table that has just grown.
+    cross join lateral (
+      select * from gpus
+      where gpus.uuid = gpu.uuid and gpus.node_id <> gpu.node_id and gpus.removed_at is null
+      offset 0
+    ) as twin
+    join nodes as node on node.id = gpu.node_id and node.status <> 'offline'
+    join nodes as twin_node on twin_node.id = twin.node_id and twin_node.status <> 'offline'
   `.execute(trx);
   return rows;
 }
