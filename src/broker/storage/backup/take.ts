@@ -1,13 +1,12 @@
 // Takes a backup of the embedded server while it runs: tells the server, copies its files, adds the log that it needs.
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import pg from 'pg';
 import { CodedError, messageOf } from '../../../daemon/errors.ts';
 import { backupFailed } from '../errors.ts';
 import { syncFolder } from '../sync.ts';
 import { listDataFolder } from './data-folder.ts';
-import { forEach, store, storeFile } from './files.ts';
+import { forEach, storeBytes, storeFile } from './files.ts';
 import { type Manifest, type StoredFile, writeManifest } from './manifest.ts';
 import { segmentsBetween } from './segments.ts';
 import { type ServerIdentity, serverIdentity } from './server-identity.ts';
@@ -79,7 +78,7 @@ async function copyWhile(client: pg.Client, options: BackupOptions, broken: () =
   );
   const label = String(rows[0]?.labelfile);
   const segments = segmentsBetween(firstSegmentOf(label), String(rows[0]?.last), server.segmentSize);
-  stored.push(await store(folder, 'backup_label', Readable.from([Buffer.from(label)])));
+  stored.push(await storeBytes(folder, 'backup_label', Buffer.from(label)));
   stored.push(...(await storeSegments(folder, archive, segments)));
   const manifest = manifestOf({
     id,
@@ -156,7 +155,7 @@ async function storeControl(folder: string, dataFolder: string): Promise<StoredF
   const read = () => readFileSync(join(dataFolder, 'global/pg_control'));
   let before = read();
   for (let now = read(); !now.equals(before); now = read()) before = now;
-  return store(folder, 'global/pg_control', Readable.from([before]));
+  return storeBytes(folder, 'global/pg_control', before);
 }
 
 /** From the archive: the server has said that they are there. */
