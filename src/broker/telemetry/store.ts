@@ -1,4 +1,5 @@
-// Takes what nodes read of their GPUs and stores it in batches, one after the other.
+// Takes what nodes read of their GPUs and stores it in batches. Each node has its writer, and each writer one batch at a
+// time: while one waits for the database the other prepares.
 //
 //   add → queue (bounded) → batch → stored ──▶ the callers' promises resolve
 //                             │
@@ -34,7 +35,7 @@ export interface RunningTelemetryStore extends TelemetryStore {
 }
 
 export interface TelemetryStoreOptions {
-  /** Each batch takes one connection of it, for as long as the batch takes. */
+  /** Each writer takes one connection of it, for as long as a batch takes. */
   readonly pool: pg.Pool;
   readonly log: Log;
   readonly now: () => Date;
@@ -45,6 +46,7 @@ export interface TelemetryStoreOptions {
   readonly maxRows?: number;
   /** Bytes that they may take, roughly. */
   readonly maxBytes?: number;
+  readonly writers?: number;
   /** Rounds in one batch. */
   readonly batchRows?: number;
   /** How long to wait for more rounds before a batch that is not full, in milliseconds. */
@@ -60,11 +62,39 @@ const refusals = /^(?:22|23|54|P0)/;
 /** How often a batch of which a partition is missing is tried before that counts as refused. */
 const maxPartitionMisses = 3;
 
-/** Starts the writer. */
+/** Starts the writers. */
 export function startTelemetryStore(options: TelemetryStoreOptions): RunningTelemetryStore {
-  return new Writer(options);
+  const complete = { ...defaults, ...options };
+  const { registry, writers: count, now } = complete;
+  const utilization = new ClusterUtilization(now);
+  const queueRows = () => writers.reduce((total, writer) => total + writer.queueRows, 0);
+  const metrics = telemetryMetrics(registry, queueRows, utilization);
+  const writers = Array.from({ length: count }, () => new Writer(complete, metrics, utilization));
+  const writerOf = (nodeId: string) => writers[writerNumber(nodeId, count)] ?? writers[0];
+  return {
+    add: async (nodeId, spoolId, rounds) => writerOf(nodeId)?.add(nodeId, spoolId, rounds),
+    stop: async (force) => {
+      await Promise.all(writers.map((writer) => writer.stop(force)));
+    },
+  };
 }
 
+const defaults = {
+  writers: 2,
+  maxRows: 40_000,
+  maxBytes: 96 * 2 ** 20,
+  batchRows: 4_096,
+  linger: 50,
+  deadline: 60_000,
+  retryDelay: 100,
+};
+
+/** The last digits of an id are random; the first are a time. */
+function writerNumber(nodeId: string, writers: number): number {
+  return (Number.parseInt(nodeId.slice(-6), 16) || 0) % writers;
+}
+
+/** Stores what the nodes that are its own bring. */
 class Writer implements RunningTelemetryStore {
   readonly #options: Required<TelemetryStoreOptions>;
   readonly #queue: TelemetryQueue;
@@ -76,20 +106,17 @@ class Writer implements RunningTelemetryStore {
   readonly #forced = new AbortController();
   readonly #ended: Promise<void>;
 
-  constructor(options: TelemetryStoreOptions) {
-    const defaults = {
-      maxRows: 40_000,
-      maxBytes: 96 * 2 ** 20,
-      batchRows: 4_096,
-      linger: 50,
-      deadline: 60_000,
-      retryDelay: 100,
-    };
-    this.#options = { ...defaults, ...options };
-    this.#queue = new TelemetryQueue({ rows: this.#options.maxRows, bytes: this.#options.maxBytes });
-    this.#utilization = new ClusterUtilization(options.now);
-    this.#metrics = telemetryMetrics(options.registry, () => this.#queue.rows, this.#utilization);
+  constructor(options: Required<TelemetryStoreOptions>, metrics: TelemetryMetrics, utilization: ClusterUtilization) {
+    const { maxRows, maxBytes, writers } = options;
+    this.#options = options;
+    this.#metrics = metrics;
+    this.#utilization = utilization;
+    this.#queue = new TelemetryQueue({ rows: Math.ceil(maxRows / writers), bytes: Math.ceil(maxBytes / writers) });
     this.#ended = this.#run();
+  }
+
+  get queueRows(): number {
+    return this.#queue.rows;
   }
 
   async add(nodeId: string, spoolId: string | undefined, rounds: readonly Telemetry[]): Promise<void> {

@@ -32,7 +32,7 @@ async function copying({ pool }: OpenDatabase): Promise<number> {
 test('while the database is slow, who adds waits, memory is bounded, and nothing is lost', async () => {
   const database = await testDatabase();
   const { nodeId } = await createNodes(database);
-  const store = runningStore(database, { maxRows: 10, batchRows: 4 });
+  const store = runningStore(database, { maxRows: 20, batchRows: 4 });
   await store.add(nodeId, 'spool', [round(1)]);
   const blocker = await besides(database);
   await blocker.query('begin; lock table telemetry in access exclusive mode');
