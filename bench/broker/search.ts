@@ -58,13 +58,13 @@ async function load(db: Database): Promise<void> {
       'gpu-' || i, 'GPU-' || i, 'nvml', vendor, model, architecture, (i * 7919)::text, product, form, link,
       gib::bigint << 30, capability, (array['550.163.01', '570.86.15', '580.159.03'])[1 + (i / 800) % 3],
       (array['12.4', '12.8', '13.0'])[1 + (i / 800) % 3], '96.00.' || (i / 8) % 40, i % 8 || ':00.0', i % 8 / 4,
-      i % 100 > 0, i % 500 = 0, case when i % 300 = 0 then 'unhealthy' when i % 701 = 0 then 'unknown' else 'healthy' end,
-      case when i % 600 = 0 then 'ResetGPU' else '' end,
-      case when i % 11 = 0 then 'maintenance' when i % 3 = 0 then 'allocated' else 'available' end,
+      random() > 0.01, random() < 0.002, case when random() < 0.003 then 'unhealthy' when random() < 0.0015 then 'unknown' else 'healthy' end,
+      case when random() < 0.0016 then 'ResetGPU' else '' end,
+      case when random() < 0.09 then 'maintenance' when random() < 0.33 then 'allocated' else 'available' end,
       (array['self-reported', 'measured', 'challenge-verified', 'simulated'])[1 + i / 8 % 4],
-      case when i % 5 > 0 then i * 31 % 101 end,
+      case when random() < 0.8 then (random() * 100)::int end,
       jsonb_build_object('pci', jsonb_build_object('max_link_generation', 4 + i / 8 % 2, 'device_id', i % 5000)),
-      '\\x00', ${at}, ${at} + i % 100000 * interval '1 second', case when i % 1000 = 999 then ${at} end
+      '\\x00', ${at}, ${at} + random() * interval '30 days', case when i % 1000 = 999 then ${at} end
     from generate_series(0, ${rows - 1}) i join kinds on kind = (i / 8) * 2654435761 % 7
   `.execute(db);
   await sql`insert into gpu_conditions select id, type,
