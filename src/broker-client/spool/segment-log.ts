@@ -13,7 +13,8 @@ import { messageOf } from '../../daemon/errors.ts';
 import type { Message, MessageLog, ReadLimit } from './log.ts';
 import { withinBytes } from './memory-log.ts';
 import { encodeRecord } from './record.ts';
-import { cutSegment, type Placed, recordsOf, type Segment, scanSegment, segmentPath, segmentPaths } from './segment.ts';
+import { cutSegment, type Segment, scanSegment, segmentPath, segmentPaths } from './segment.ts';
+import { SegmentReader } from './segment-reader.ts';
 
 const firstRetryMs = 500;
 const longestRetryMs = 30_000;
@@ -45,13 +46,6 @@ interface Waiting {
   readonly bytes: Buffer;
 }
 
-/** Where the last read ended. */
-interface Cursor {
-  readonly segment: Segment;
-  readonly sequence: bigint;
-  readonly offset: number;
-}
-
 /** The segments of one folder. */
 export class SegmentLog implements MessageLog {
   last = 0n;
@@ -75,7 +69,7 @@ export class SegmentLog implements MessageLog {
   #opened = false;
   #retryMs = firstRetryMs;
   readonly #closing = new AbortController();
-  #cursor: Cursor | undefined;
+  readonly #reader = new SegmentReader();
   /** Segments that cannot be read: nothing more is appended to them. */
   readonly #unusable = new WeakSet<Segment>();
 
@@ -131,10 +125,10 @@ export class SegmentLog implements MessageLog {
     for (;;) {
       const segment = this.#segments.find(({ first, last }) => last > after && last >= first);
       if (!segment) break;
-      const messages = await this.#readSegment(segment, after, limit);
+      const { messages, fault } = await this.#reader.read(segment, after, limit);
       if (messages.length > 0) return messages;
-      // It was removed meanwhile, or it turned out to be damaged: what is behind it is next.
-      if (this.#segments.includes(segment)) this.#remove(segment);
+      // One that was removed meanwhile is no fault. What is behind it is next.
+      if (fault !== undefined && this.#segments.includes(segment)) this.#unreadable(segment, fault);
     }
     const sendable = this.sendable;
     const waiting = this.#waiting.filter(({ message: { sequence } }) => sequence > after && sequence <= sendable);
@@ -340,39 +334,6 @@ export class SegmentLog implements MessageLog {
     }
     this.#segments = this.#segments.filter((one) => one !== segment);
     unlink(segment.path).catch(() => undefined);
-  }
-
-  async #readSegment(segment: Segment, after: bigint, limit: ReadLimit): Promise<Message[]> {
-    const cursor = this.#cursor;
-    const begin = cursor?.segment === segment && cursor.sequence === after ? cursor.offset : 0;
-    const messages: Message[] = [];
-    let bytes = 0;
-    let file: FileHandle | undefined;
-    try {
-      file = await open(segment.path, 'r');
-      const records = recordsOf(file, begin, segment.bytes);
-      for (let next = await records.next(); !next.done; next = await records.next()) {
-        const { record, end }: Placed = next.value;
-        if (record.kind !== 'message' || record.sequence <= after) continue;
-        bytes += record.payload.length;
-        if (messages.length > 0 && bytes > limit.bytes) break;
-        messages.push({ sequence: record.sequence, payload: Buffer.from(record.payload) });
-        this.#cursor = { segment, sequence: record.sequence, offset: end };
-        if (messages.length >= limit.messages) break;
-      }
-    } catch (error) {
-      if (this.#segments.includes(segment)) this.#unreadable(segment, messageOf(error));
-    } finally {
-      await file?.close().catch(() => undefined);
-    }
-    if (
-      messages.length === 0 &&
-      this.#segments.includes(segment) &&
-      segment.last > after &&
-      segment.last >= segment.first
-    )
-      this.#unreadable(segment, 'its records are altered');
-    return messages;
   }
 
   #unreadable(segment: Segment, reason: string): void {
