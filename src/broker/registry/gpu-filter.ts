@@ -42,6 +42,8 @@ const columns = [
   'node_id',
   'provider_id',
   'vendor',
+  'model',
+  'region',
   'form_factor',
   'interconnect',
   'architecture',
@@ -107,10 +109,8 @@ function rangeConditions(filter: GpuFilter): Condition[] {
 function otherConditions(filter: GpuFilter, { providers, models }: FilterContext): Condition[] {
   const found: Condition[] = [];
   if (providers) found.push(oneOf(sql`g.provider_id`, providers, 'uuid'));
-  if (filter.region !== undefined) found.push(sql`${sortExpressions.region} = ${filter.region}`);
-  if (filter.model !== undefined) found.push(sql`${sortExpressions.model} = ${filter.model}`);
-  if (models) found.push(oneOf(sortExpressions.model, models));
-  if (filter.product !== undefined) found.push(sql`${sortExpressions.product} = ${productId(filter.product)}`);
+  if (models) found.push(oneOf(sql`g.model`, models));
+  if (filter.product !== undefined) found.push(sql`g.product = ${productId(filter.product)}`);
   if (filter.condition !== undefined) {
     const [type, status] = filter.condition.split(':');
     found.push(sql`exists (select from gpu_conditions c

@@ -113,7 +113,7 @@ async function applyMappings(
     .innerJoin('nodes', 'nodes.id', 'gpus.node_id')
     .selectAll('gpus')
     .select('nodes.simulated')
-    .where(sql<boolean>`(coalesce(gpus.model, '') collate "C") = ${row.model}`)
+    .where('gpus.model', '=', row.model)
     .where('gpus.removed_at', 'is', null)
     .orderBy('gpus.id')
     .forUpdate('gpus')

@@ -41,14 +41,14 @@ export async function searchWithin(db: Queryable, scope: SearchScope, query: Gpu
   const branches = filterBranches(filter, context);
   const fingerprint = fingerprintOf({ filter, sort, order });
   const place = readCursor(cursor);
-  if (place && (place[0] !== fingerprint || !isId(place[2]) || !isPlace(place[1], sort))) {
+  if (place && (place[0] !== fingerprint || !isId(place[2]) || !isPlace(place[1], effectiveSort(sort, filter)))) {
     throw invalid('query.cursor', cursor, 'the next_cursor of the page before, with the same filters and order');
   }
   const nothing = [context.providers, context.models].some((list) => list?.length === 0);
-  const rows = nothing ? [] : await readPage(db, branches, { sort, order, place, limit });
+  const rows = nothing ? [] : await readPage(db, branches, { sort: effectiveSort(sort, filter), order, place, limit });
   const items = await withConditions(db, rows.slice(0, limit));
   const last = rows.length > limit ? rows[limit - 1] : undefined;
-  const found = counted ? (nothing ? 0 : await countUpTo(db, branches)) : undefined;
+  const found = counted ? (nothing ? 0 : await countUpTo(db, branches, totalCap + 1)) : undefined;
   return {
     items,
     next_cursor: last ? encodeCursor([fingerprint, last.sort_key, last.id]) : null,
@@ -107,7 +107,7 @@ const maxModels = 10_000;
 
 /** The models that contain a text in any case: steps from one model to the next in the index, so it costs by models, not by rows. */
 async function modelsLike(db: Queryable, text: string): Promise<string[]> {
-  const model = sql`(coalesce(g.model, '') collate "C")`;
+  const { model } = sortExpressions;
   const { rows } = await sql<{ model: string }>`
     with recursive models as (
       (select ${model} as model from gpus g order by ${model} limit 1)
@@ -131,9 +131,22 @@ interface PageWanted {
   readonly limit: number;
 }
 
+/** Where a filter fixes the value that is sorted by, the order is that of the ids. */
+function effectiveSort(sort: PageWanted['sort'], filter: GpuFilter): PageWanted['sort'] {
+  return (sort === 'model' || sort === 'product' || sort === 'region') && filter[sort] !== undefined ? 'id' : sort;
+}
+
+/** So many rows are sorted faster than an index in their order is searched for them. */
+const fewRows = 5000;
+
 async function readPage(db: Queryable, branches: readonly FilterBranch[], page: PageWanted): Promise<SearchedRow[]> {
+  // The planner takes filter and order for independent; where they are not, walking an index in order may pass over the
+  // whole table before it finds a page. So what is few is found first, and then sorted.
+  const few = branches.some(({ conditions }) => conditions.length > 1)
+    ? (await countUpTo(db, branches, fewRows)) < fewRows
+    : false;
   const ids = sql.join(
-    branches.map((branch) => branchQuery(branch, page)),
+    branches.map((branch) => branchQuery(branch, page, few)),
     sql` union all `,
   );
   const { key, direction } = orderOf(page);
@@ -153,13 +166,15 @@ async function readPage(db: Queryable, branches: readonly FilterBranch[], page: 
 }
 
 /** The ids of one branch, with what they are ordered by. */
-function branchQuery({ conditions, joinsNode }: FilterBranch, page: PageWanted): RawBuilder<unknown> {
+function branchQuery({ conditions, joinsNode }: FilterBranch, page: PageWanted, few: boolean): RawBuilder<unknown> {
   const { key, direction, after } = orderOf(page);
   const all = after ? [...conditions, after] : conditions;
   const join = joinsNode ? sql`join nodes n on n.id = g.node_id` : sql``;
   const where = all.length > 0 ? sql`where ${sql.join(all, sql` and `)}` : sql``;
   const by = key ? sql`${key} ${direction}, g.id ${direction}` : sql`g.id ${direction}`;
   const picked = key ? sql`g.id, ${key} as sort_key` : sql`g.id`;
+  // An offset keeps the planner from choosing an index for the order that comes later.
+  if (few) return sql`(select ${picked} from gpus g ${join} ${where} offset 0)`;
   return sql`(select ${picked} from gpus g ${join} ${where} order by ${by} limit ${page.limit + 1})`;
 }
 
@@ -184,13 +199,13 @@ function isPlace(key: string | number | null, sort: keyof typeof sortExpressions
   return typeof key === 'string' && !key.includes('\0') && key.isWellFormed();
 }
 
-async function countUpTo(db: Queryable, branches: readonly FilterBranch[]): Promise<number> {
+async function countUpTo(db: Queryable, branches: readonly FilterBranch[], cap: number): Promise<number> {
   let total = 0;
   for (const { conditions, joinsNode } of branches) {
     const join = joinsNode ? sql`join nodes n on n.id = g.node_id` : sql``;
     const where = conditions.length > 0 ? sql`where ${sql.join(conditions, sql` and `)}` : sql``;
     const { rows } = await sql<{ count: number }>`
-      select count(*) as count from (select from gpus g ${join} ${where} limit ${totalCap + 1}) found
+      select count(*) as count from (select from gpus g ${join} ${where} limit ${cap}) found
     `.execute(db);
     total += rows[0]?.count ?? 0;
   }

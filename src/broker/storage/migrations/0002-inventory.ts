@@ -159,9 +159,12 @@ export const inventory: Migration = {
     create index gpus_uuid on gpus (uuid);
     create index gpus_serial on gpus (serial);
     create index gpus_parent on gpus (parent) where parent is not null;
-    create index gpus_model on gpus ((coalesce(model, '') collate "C"), id);
-    create index gpus_product on gpus ((coalesce(product, '') collate "C"), id);
-    create index gpus_region on gpus ((region collate "C"), id);
+    create index gpus_model on gpus (model, id);
+    create index gpus_product on gpus (product, id);
+    create index gpus_region on gpus (region, id);
+    create index gpus_by_model on gpus ((coalesce(model, '') collate "C"), id);
+    create index gpus_by_product on gpus ((coalesce(product, '') collate "C"), id);
+    create index gpus_by_region on gpus ((region collate "C"), id);
     create index gpus_memory on gpus ((coalesce(memory_bytes, 0)), id);
     create index gpus_score on gpus ((coalesce(score::int, -1)), id);
     create index gpus_changed on gpus (changed_at, id);
