@@ -59,7 +59,7 @@ function channelOf(
   switch (input.type) {
     case 'email':
       if (!smtp) {
-        const message = 'this broker has no mail server, so it cannot send e-mail: its operator sets --smtp-url';
+        const message = 'this broker has no mail server, so it cannot send e-mail: its operator gives --smtp-url-file';
         throw new Refusal('conflict', 'GPUB_NO_MAIL_SERVER', message, { field });
       }
       return { id, type: 'email', to: input.to };
