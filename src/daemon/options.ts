@@ -55,7 +55,13 @@ interface OptionInput {
 const prefixes = ['GPUBROKER_', 'DEVICE_API_'];
 
 /** Variables with our prefix that are no daemon's option. */
-const otherVariables = new Set(['GPUBROKER_SOCKET', 'GPUBROKER_API_URL', 'GPUBROKER_API_KEY', 'GPUBROKER_API_CA']);
+const otherVariables = new Set([
+  'GPUBROKER_SOCKET',
+  'GPUBROKER_API_URL',
+  'GPUBROKER_API_KEY',
+  'GPUBROKER_API_CA',
+  'GPUBROKER_CACHE_DIR',
+]);
 
 /**
  * Finds the value of every option.

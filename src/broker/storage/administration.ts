@@ -38,7 +38,7 @@ export interface Reached extends OpenDatabase {
 /**
  * Calls `use` with the database. That of a data folder is reached through the broker that runs there; where none runs,
  * its server is started and stopped again.
- * @throws CodedError GPUB_DATABASE_*
+ * @throws CodedError, of errors.ts
  */
 export async function withDatabase<Result>(
   choice: DatabaseChoice,

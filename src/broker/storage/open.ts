@@ -44,7 +44,7 @@ export interface Storage {
 
 /**
  * Opens storage.
- * @throws CodedError GPUB_DATABASE_*: unreachable, too old, unsafe, newer than this program, in use by another process …
+ * @throws CodedError, of errors.ts: unreachable, too old, unsafe, newer than this program, in use by another process …
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { databaseUrl, log, maxConnections = 20, now = () => new Date() } = options;

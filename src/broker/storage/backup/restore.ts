@@ -10,7 +10,7 @@ import { programsOf } from '../embedded/programs.ts';
 import { configureFolder, type EmbeddedServer, socketUrl, startEmbedded } from '../embedded/server.ts';
 import { letThrough, mayRead, type ServerUser, serverUser } from '../embedded/server-user.ts';
 import { quoted, restoreCommand, type Settings } from '../embedded/settings.ts';
-import { socketFolderOf } from '../embedded/socket-folder.ts';
+import { removeSocketFolder, socketFolderOf } from '../embedded/socket-folder.ts';
 import { backupUnusable, restoreFolderNotEmpty, restoreTargetRefused } from '../errors.ts';
 import { prepared } from '../folder.ts';
 import { syncFolder, syncTree } from '../sync.ts';
@@ -41,7 +41,7 @@ export interface Restored {
   readonly tables: readonly TableChecksum[];
 }
 
-/** Leaves a data folder that the broker can start on. @throws CodedError GPUB_RESTORE_*, GPUB_BACKUP_*, GPUB_DATABASE_* */
+/** Leaves a data folder that the broker can start on. @throws CodedError, of errors.ts */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const manifest = completeManifest(options.backup);
   const user = serverUser();
@@ -73,6 +73,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
       await server.stop();
     }
   } finally {
+    removeSocketFolder(socketFolder);
     disown();
   }
 }

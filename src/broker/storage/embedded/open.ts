@@ -7,7 +7,7 @@ import { ownFolder } from './folder-owner.ts';
 import { socketUrl } from './server.ts';
 import { letThrough, type ServerUser, serverUser } from './server-user.ts';
 import { archiveSettings, type Settings } from './settings.ts';
-import { socketFolderOf } from './socket-folder.ts';
+import { removeSocketFolder, socketFolderOf } from './socket-folder.ts';
 import { type SupervisedServer, superviseEmbedded } from './supervisor.ts';
 
 /** What lies where in a data folder. */
@@ -18,7 +18,7 @@ export function foldersIn(dataFolder: string) {
 
 /**
  * Starts the server of a data folder, which must exist, and keeps it running.
- * @throws CodedError GPUB_DATABASE_*
+ * @throws CodedError, of errors.ts
  */
 export async function openEmbedded(dataFolder: string, log: Log, settings?: Settings): Promise<SupervisedServer> {
   const user = serverUser();
@@ -37,12 +37,13 @@ export async function openEmbedded(dataFolder: string, log: Log, settings?: Sett
         socketFolder,
         user: user && { uid: user.uid, gid: user.gid },
         settings: { ...archiveSettings(archive), ...settings },
-        onLog: (line) => serverLog[/\b(FATAL|PANIC):/.test(line) ? 'warn' : 'debug'](line),
+        onLog: (line) => serverLog[isAlarming(line) ? 'warn' : 'debug'](line),
       },
       log,
     );
     const stop = async () => {
       await server.stop();
+      removeSocketFolder(socketFolder);
       disown();
     };
     return { url: server.url, pid: () => server.pid(), onState: (listener) => server.onState(listener), stop };
@@ -50,6 +51,11 @@ export async function openEmbedded(dataFolder: string, log: Log, settings?: Sett
     disown();
     throw error;
   }
+}
+
+/** Fatal to a connection are also a start and a stop, which are nothing to worry about. */
+function isAlarming(line: string): boolean {
+  return /\b(FATAL|PANIC):/.test(line) && !/the database system is|terminating connection/.test(line);
 }
 
 /** The backups are ours alone; into the archive among them the server writes. */

@@ -1,7 +1,7 @@
 // The folder of the database's socket: short, for the path of a socket has at most 107 bytes, and the server's alone,
 // for whoever reaches the socket is let in.
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../../daemon/errors.ts';
@@ -31,6 +31,15 @@ export function socketFolderOf(
     problems.push(`${folder}: ${problem}`);
   }
   throw socketFolderMissing(problems.join('; '));
+}
+
+/** Removes the folder of a server that was stopped. */
+export function removeSocketFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Not empty: the server was killed. The next start uses the folder again.
+  }
 }
 
 /** The session's own folder is closed to other users, so it serves only who runs PostgreSQL as himself. */
