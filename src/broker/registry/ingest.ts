@@ -28,6 +28,8 @@ export interface IngestOptions {
   readonly leaderCheck?: ((trx: Queryable) => Promise<void>) | undefined;
   /** How long messages wait for a database that is away, in milliseconds. */
   readonly patienceMs?: number | undefined;
+  /** How long `close` lets the writer go on, in milliseconds. */
+  readonly closeMs?: number | undefined;
   /** In [0, 1): spreads the pauses between tries. */
   readonly random?: (() => number) | undefined;
 }
@@ -46,14 +48,13 @@ export interface IngestService extends Ingest {
   heard(events: readonly { readonly kind: string; readonly nodeId?: string | null | undefined }[]): void;
   /** Resolves when nothing waits to be written. */
   idle(): Promise<void>;
-  /** Writes what waits and what beats said, for five seconds at most; refuses the rest, and ends. */
+  /** Writes what waits and what beats said, for `closeMs` (five seconds) at most; refuses the rest, and ends. */
   close(): Promise<void>;
 }
 
 const queueLimits = { entries: 4_096, batchEntries: 256, batchBytes: 2 * 1024 * 1024 };
 const flushInterval = 10_000;
 const defaultPatience = 60_000;
-/** How long `close` lets the writer go on, in milliseconds. */
 const closeDeadline = 5_000;
 
 export function createIngest(options: IngestOptions): IngestService {
@@ -163,7 +164,9 @@ class NodeIngest implements IngestService {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     const ended = new AbortController();
-    const late = sleep(closeDeadline, undefined, { signal: ended.signal }).catch(() => undefined);
+    const late = sleep(this.#options.closeMs ?? closeDeadline, undefined, { signal: ended.signal }).catch(
+      () => undefined,
+    );
     await Promise.race([this.flush().catch(() => undefined), late]);
     ended.abort();
     await this.#writer.stop();

@@ -111,3 +111,18 @@ test('a broker that does not lead any more stores nothing', async () => {
   expect(joins).toMatchObject(nodeIds.map(() => ({ status: 'rejected', reason: { kind: 'unavailable' } })));
   expect(await journalKinds(db)).toEqual([]);
 });
+
+test('closing does not wait for a database that is away', async () => {
+  const gone = openDatabase({ url: 'postgres://nobody@127.0.0.1:1/nothing', onError: () => {} });
+  const clock = new TestClock();
+  const ingest = newIngest(gone.db, clock, { closeMs: 100 });
+  const waiting = ingest.joined(joinedNode({ providerId: 'p', clusterId: 'c' }, 'n', clock));
+  await Promise.all([
+    expect(waiting).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('the broker is stopping'),
+    }),
+    ingest.close(),
+  ]);
+  await gone.close();
+});
