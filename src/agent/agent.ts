@@ -72,6 +72,8 @@ class Devices {
   #supervisors: readonly Supervisor[] = [];
   #gpus: Gpus | undefined;
   #server: CacheServer | undefined;
+  /** Resolves when every source has been looked through, or nobody waits for that any more. */
+  readonly #looked = Promise.withResolvers<void>();
   #patience: NodeJS.Timeout | undefined;
   #patienceOver = false;
 
@@ -89,7 +91,8 @@ class Devices {
     if (!this.#server) throw new Error('the cache is not there yet');
     const { cache, book } = this.#server;
     const sources = this.sources().map(({ name }) => name);
-    return { cache, book, sources, computeProcesses: (name) => this.#gpus?.computeProcesses(name) };
+    const looked = this.#looked.promise;
+    return { cache, book, sources, looked, computeProcesses: (name) => this.#gpus?.computeProcesses(name) };
   }
 
   opened(server: CacheServer): void {
@@ -140,5 +143,6 @@ class Devices {
       ({ state, enumerated, unidentified }) => state === 'running' && enumerated && unidentified === 0,
     );
     if (this.#patienceOver && complete) this.#gpus?.removeUnseen();
+    if (this.#patienceOver || complete) this.#looked.resolve();
   }
 }

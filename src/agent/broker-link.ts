@@ -16,6 +16,8 @@ import { CacheState, type CacheStateOptions } from './node-state.ts';
 export interface AgentState extends CacheStateOptions {
   /** Where the GPUs come from. */
   readonly sources: readonly string[];
+  /** Resolves when they have been looked through: before, a GPU that is not there yet must not look gone. */
+  readonly looked: Promise<void>;
 }
 
 /** An agent that has a broker. */
@@ -62,7 +64,7 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
   });
   observeLink(registry, { link, spool });
   judgeLink(readiness, link.state);
-  const running = link.run();
+  const running = state.looked.then(() => seen(state.cache)).then(() => link.run());
   const failed = new Promise<Error>((resolve) => running.catch(resolve));
   return {
     failed,
@@ -71,6 +73,11 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
       await spool.close();
     },
   };
+}
+
+/** Resolves when the cache shows what was written to it before this call. */
+function seen(cache: AgentState['cache']): Promise<void> {
+  return new Promise((resolve) => cache.read(() => resolve()));
 }
 
 /** A node without its broker serves on: that is never more than a warning. */

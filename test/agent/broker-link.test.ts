@@ -86,10 +86,10 @@ test('a token that is used up ends it with the reason', async () => {
 });
 
 test.each([
-  ['', 'it is empty'],
-  ['x'.repeat(5_000), 'it is longer than 4096 bytes'],
-  ['two words', 'it holds more than one word'],
-])('a token file that begins with %j ends it before anything is asked', async (token, reason) => {
+  ['nothing', '', 'it is empty'],
+  ['too much', 'x'.repeat(5_000), 'it is longer than 4096 bytes'],
+  ['two words', 'two words', 'it holds more than one word'],
+])('a token file with %s ends it before anything is asked', async (_, token, reason) => {
   const agent = start(newFolder(), token);
   expect(await agent.exited).toBe(1);
   expect(agent.log.find(({ level }) => level === 'fatal')).toMatchObject({
