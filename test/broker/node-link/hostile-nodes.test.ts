@@ -125,10 +125,10 @@ test('a node that sends thousands of messages at once holds up nobody', async ()
   const link = await startNodeLink();
   const flooding = await joined(link, await enrolNode(link, 'a'));
   const witness = await joined(link, await enrolNode(link, 'b'));
-  for (let sequence = 1; sequence <= 20_000; sequence += 1) flooding.beat(sequence);
+  for (let sequence = 1; sequence <= 3_000; sequence += 1) flooding.beat(sequence);
   witness.beat(1);
   await witness.next('heartbeatReply');
-  await until(() => flooding.messages.at(-1)?.heartbeatReply?.sequence === 20_000n);
+  await until(() => flooding.messages.at(-1)?.heartbeatReply?.sequence === 3_000n);
 });
 
 test('a node that does not read costs little, and is cut', async () => {

@@ -14,6 +14,7 @@ export class Outbox {
   #reply = 0n;
   #stored: { changeSequence: bigint; telemetrySequence: bigint } | undefined;
   #blocked = false;
+  #drains = 0;
 
   constructor(transport: Transport, most: number) {
     this.#transport = transport;
@@ -24,6 +25,11 @@ export class Outbox {
   /** Whether the node has not read what was written. */
   get isBlocked(): boolean {
     return this.#blocked;
+  }
+
+  /** How often the node has read what was written, after it had not. */
+  get drains(): number {
+    return this.#drains;
   }
 
   /** False when too many wait already. */
@@ -49,6 +55,7 @@ export class Outbox {
 
   #drain(): void {
     this.#blocked = false;
+    this.#drains += 1;
     while (!this.#blocked) {
       const command = this.#commands.shift();
       if (command) this.#send(command);

@@ -1,6 +1,9 @@
 // What a node was asked and has not answered yet. Every question has a deadline, and ends with its stream.
 import { Refusal } from '../../refusal.ts';
 
+/** A timer of Node.js with more milliseconds fires at once. */
+const longestTimer = 2 ** 31 - 1;
+
 interface Question<Answer> {
   readonly answer: (value: Answer) => void;
   readonly fail: (why: Refusal) => void;
@@ -27,7 +30,7 @@ export class Questions<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const timer = setTimeout(
         () => this.#take(id)?.fail(new Refusal('unavailable', 'GPUB_NODE_SILENT', 'the node did not answer in time')),
-        Math.max(0, wait),
+        Math.min(Math.max(0, wait), longestTimer),
       );
       this.#open.set(id, { answer: resolve, fail: reject, timer });
       send();

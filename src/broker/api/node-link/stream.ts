@@ -44,7 +44,9 @@ export class NodeStream {
   #beatAt: number;
   /** Was silent too long at the last look: once more, and it is not the broker that was slow. */
   #suspected = false;
-  #blockedSince = 0;
+  /** When the node was last seen to read what it is sent. */
+  #readAt = 0;
+  #drainsSeen = 0;
   #nodeId = '';
   #identity: NodeIdentity | undefined;
   #reports: Reports | undefined;
@@ -129,9 +131,10 @@ export class NodeStream {
     const { limits } = this.#context;
     const ended = this.#rotation?.ended(now);
     if (ended) this.end(ended);
-    if (!this.#outbox.isBlocked) this.#blockedSince = 0;
-    else if (this.#blockedSince === 0) this.#blockedSince = now;
-    else if (now - this.#blockedSince >= limits.readerStall) this.#cut();
+    if (!this.#outbox.isBlocked || this.#outbox.drains !== this.#drainsSeen) {
+      this.#drainsSeen = this.#outbox.drains;
+      this.#readAt = now;
+    } else if (now - this.#readAt >= limits.readerStall) this.#cut();
     if (this.#state === 'open') this.#lookAtBeats(now);
   }
 
@@ -195,6 +198,7 @@ export class NodeStream {
     this.#since = now.getTime();
     this.#beatAt = now.getTime();
     this.#heardAt = now.getTime();
+    this.#readAt = now.getTime();
     this.#rotation = new Rotation(context, node);
     this.#reports = new Reports({
       context,
