@@ -34,3 +34,17 @@ test('a folder that is not empty is refused and left as it is', async () => {
   });
   expect(existsSync(join(dataFolder, 'postgres'))).toBe(false);
 });
+
+test('a time before the end of the backup, or after the end of the archive, is refused', async () => {
+  const running = await runningStorage();
+  const { folder, manifest } = await running.backUp();
+  const restoreTo = (until: Date) => restoreBackup({ backup: folder, dataFolder: newDataFolder(), until });
+  await expect(restoreTo(new Date(manifest.startedAt))).rejects.toMatchObject({
+    code: 'GPUB_RESTORE_TARGET',
+    message: expect.stringContaining('before the end of the backup'),
+  });
+  await expect(restoreTo(new Date('2199-01-01T00:00:00Z'))).rejects.toMatchObject({
+    code: 'GPUB_RESTORE_TARGET',
+    message: expect.stringContaining('the archive ends'),
+  });
+});
