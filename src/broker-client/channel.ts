@@ -6,7 +6,7 @@ import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc
 import { formatAddress, parseAddress } from '../daemon/address.ts';
 import { defineError, messageOf } from '../daemon/errors.ts';
 
-export const linkTlsFileRefused = defineError(
+const linkTlsFileRefused = defineError(
   'GPUB_LINK_TLS_FILE_REFUSED',
   (option: string, path: string, reason: string) => `${option}: cannot use ${path}: ${reason}`,
   (option) => `Give --${option} a PEM file of its kind that the daemon may read.`,

@@ -10,7 +10,7 @@ import type { Credential } from '../wire/gpubroker/node/v1/node_link.ts';
 import { type NodeKey, newNodeKey, pemOf, readNodeKey } from './node-key.ts';
 import { writeWhole } from './whole-file.ts';
 
-export const credentialUnusable = defineError(
+const credentialUnusable = defineError(
   'GPUB_CREDENTIAL_UNUSABLE',
   (path: string, reason: string) => `${path} cannot be used: ${reason}`,
   (path) =>

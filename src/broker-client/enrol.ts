@@ -1,7 +1,7 @@
 // Joining: a token and the node's own key for a credential. Asking again with the same key gets the same answer.
 import { readFileSync, statSync } from 'node:fs';
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
-import { defineError, messageOf } from '../daemon/errors.ts';
+import { CodedError, defineError, messageOf } from '../daemon/errors.ts';
 import {
   type EnrollRequest,
   type EnrollResponse,
@@ -16,17 +16,23 @@ import { judgeEnroll, saidBy } from './refusal.ts';
 const longestTokenBytes = 4096;
 const deadlineMs = 15_000;
 
-export const tokenUnusable = defineError(
+const tokenUnusable = defineError(
   'GPUB_TOKEN_UNUSABLE',
   (reason: string) => `the node has no credential of the broker yet, and ${reason}`,
   () => 'Give --onboarding-token-file a file with the token that the broker gave for this node or its cluster.',
 );
 
-export const joinRefused = defineError(
-  'GPUB_JOIN_REFUSED',
+const joinRefusedCode = 'GPUB_JOIN_REFUSED';
+const joinRefused = defineError(
+  joinRefusedCode,
   (reason: string) => `the broker refuses to let this node join: ${reason}`,
   () => 'Get a new onboarding token from the broker, put it into the token file, and start again.',
 );
+
+/** Whether the broker itself has refused: whatever else fails may go better later. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof CodedError && error.code === joinRefusedCode;
+}
 
 /** The broker could not be asked, or could not answer: worth another try. */
 export class EnrollFailed extends Error {
@@ -46,8 +52,8 @@ export interface EnrolOptions {
 /**
  * Asks once.
  *
- * @throws EnrollFailed when it may go better later
- * @throws CodedError when it will not: the broker refuses, there is no token, or the answer cannot be kept
+ * @throws EnrollFailed when the broker could not be asked, or could not answer
+ * @throws CodedError when the broker refuses, there is no token, or key or credential cannot be kept
  */
 export async function enrol({ channel, store, token, identity, abort }: EnrolOptions): Promise<Credentials> {
   const text = token();

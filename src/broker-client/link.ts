@@ -16,7 +16,7 @@ import type { Challenge, ChallengeResult, NodeIdentity, Standing } from '../wire
 import { Backoff } from './backoff.ts';
 import type { Channel } from './channel.ts';
 import type { CredentialStore, Credentials } from './credential-store.ts';
-import { enrol } from './enrol.ts';
+import { EnrollFailed, enrol, isRefusal } from './enrol.ts';
 import type { NodeState } from './node-state.ts';
 import { type Ending, Session, type SessionPhase } from './session.ts';
 import type { Spool } from './spool/spool.ts';
@@ -72,7 +72,7 @@ export interface BrokerLink {
   /**
    * Runs until {@link BrokerLink.stop}. Resolves when stopped.
    *
-   * @throws CodedError (as a rejection) when the node cannot join and never will
+   * @throws CodedError (as a rejection) when the broker refuses for good to let the node join
    */
   run(): Promise<void>;
   /** Ends the session in good order; the spool is the caller's to close. */
@@ -167,7 +167,7 @@ class Link implements BrokerLink {
       return joined;
     } catch (error) {
       if (this.#stopping.signal.aborted) return undefined;
-      if (error instanceof CodedError) throw error;
+      if (isRefusal(error) || !(error instanceof EnrollFailed || error instanceof CodedError)) throw error;
       log.warn({ reason: messageOf(error) }, 'the node cannot join the broker yet');
       this.#set({ phase: 'waiting', reason: `the node cannot join yet: ${messageOf(error)}` });
       return undefined;

@@ -1,6 +1,7 @@
 // The link against a broker that behaves, and one that does not: joining, order, windows, silence, flow control.
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readToken } from '../../src/broker-client/enrol.ts';
 import { type LinkedNode, newNodeFolder, removeNodeFolders, startNode } from '../fixtures/linked-node.ts';
 import { type NodeLinkStandIn, startNodeLinkServer } from '../fixtures/node-link-server.ts';
 
@@ -255,4 +256,15 @@ test('a burst that the disk cannot follow loses steps, never the end of it', asy
   await until(() => broker.changes.at(-1)?.changed?.conditions[0]?.message).toBe(`999${long}`);
   await until(() => broker.stream().snapshots.at(-1)?.gpus[0]?.conditions[0]?.message).toBe(`999${long}`);
   expect(broker.changes.length).toBeLessThan(1_000);
+});
+
+test('a token file that is gone for a moment, or a disk that is full, does not end the link', async () => {
+  let tries = 0;
+  const token = () => {
+    tries += 1;
+    return tries === 1 ? readToken('/nonexistent/token') : 'a-token';
+  };
+  const { link, logged } = await start({ token });
+  await until(() => link.state.phase).toBe('streaming');
+  expect(logged.find(({ msg }) => msg === 'the node cannot join the broker yet')?.reason).toContain('ENOENT');
 });

@@ -16,7 +16,7 @@ import { SegmentLog } from './segment-log.ts';
 import { readSpoolId, type SpoolId, writeSpoolId } from './spool-id.ts';
 
 /** Changes that wait beyond this many are given up: the next snapshot has what they led to. */
-export const mostChanges = 10_000;
+const mostChanges = 10_000;
 const mostChangeBytes = 64 * 1024 * 1024;
 /** Of what waits for the disk, or is kept in memory where that refuses to work. */
 const mostWaitingBytes = { changes: 4 * 1024 * 1024, telemetry: 1024 * 1024 };
