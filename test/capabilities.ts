@@ -19,6 +19,11 @@ const capabilities = {
     kind: 'required',
     present: () => existsSync('/usr/lib/postgresql/15/bin/postgres'),
   },
+  'redis-server': {
+    what: 'redis-server',
+    kind: 'required',
+    present: () => runs('redis-server', ['--version']),
+  },
   'nvidia-gpu': { what: 'an NVIDIA GPU', kind: 'hardware', present: () => existsSync('/dev/nvidiactl') },
 } as const satisfies Record<string, Capability>;
 

@@ -64,9 +64,14 @@ export async function appendAudit(trx: Queryable, now: Date, entry: AuditEntry):
 
 /** As it will be read back: plain JSON, without what PostgreSQL's jsonb does not hold. */
 function storable(details: Record<string, unknown>): Record<string, unknown> {
-  const text = JSON.stringify(details, (_name, value: unknown) => {
-    if (typeof value === 'string') return value.replaceAll('\0', '\u{fffd}').toWellFormed();
-    return typeof value === 'bigint' ? String(value) : value;
-  });
-  return JSON.parse(text) as Record<string, unknown>;
+  const text = JSON.stringify(details, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+  return JSON.parse(text, (_name, value: unknown) => {
+    if (typeof value === 'string') return storableText(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [storableText(name), field]));
+  }) as Record<string, unknown>;
+}
+
+function storableText(text: string): string {
+  return text.replaceAll('\0', '\u{fffd}').toWellFormed();
 }

@@ -190,7 +190,8 @@ export class Oidc {
     const authentication = clientSecret === undefined ? client.None() : client.ClientSecretBasic(clientSecret);
     // Without TLS only on this machine, where nobody else listens.
     const insecure = url.protocol === 'http:' && isLoopback(url.hostname);
-    const execute = insecure ? [client.allowInsecureRequests] : [];
+    // The ID token's signature is checked too, though it comes straight from the issuer.
+    const execute = [client.enableNonRepudiationChecks, ...(insecure ? [client.allowInsecureRequests] : [])];
     return client.discovery(url, clientId, {}, authentication, { execute, timeout: deadline });
   }
 

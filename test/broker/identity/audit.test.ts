@@ -4,10 +4,12 @@ import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import type { AuditEntryView } from '../../../src/api/audit.ts';
 import { canonicalJson, verifyChain } from '../../../src/api/audit-chain.ts';
+import { identityRoutes } from '../../../src/broker/api/http/routes/identity.ts';
 import { type AuditEntry, appendAudit } from '../../../src/broker/identity/audit.ts';
 import { auditRetention, entryView, readChain, removeOldAudit } from '../../../src/broker/identity/audit-log.ts';
 import { newId } from '../../../src/broker/ids.ts';
 import type { Database } from '../../../src/broker/storage/database.ts';
+import { startTestApi } from '../../fixtures/broker-http.ts';
 import { testDatabase } from '../../fixtures/database.ts';
 import { runs } from '../../properties.ts';
 
@@ -121,4 +123,19 @@ test('entries older than a year go, and the rest stays verifiable', async () => 
 
 test('canonical JSON does not depend on the order of keys', () => {
   expect(canonicalJson({ b: [1, { d: 1, c: null }], a: 'x', u: undefined })).toBe('{"a":"x","b":[1,{"c":null,"d":1}]}');
+});
+
+test('a write that is refused leaves an entry, a read does not', async () => {
+  const api = await startTestApi(identityRoutes);
+  const { consumer } = api.principals;
+  await api.as('consumer').get('/users');
+  await api.as('consumer').post('/accounts', { name: 'mine' });
+  await api.as('consumer').delete(`/auth/api-keys/${api.principals.provider.credentialId}`);
+  await api.as('anonymous').post('/accounts', { name: 'mine' });
+  const rows = await api.db.selectFrom('audit_log').selectAll().orderBy('seq').execute();
+  expect(rows).toMatchObject([
+    { action: 'account.create', outcome: 'refused', actor_id: consumer.credentialId, details: { status: 403 } },
+    { action: 'api-key.revoke', outcome: 'refused', account_id: consumer.accountId, details: { status: 404 } },
+  ]);
+  expect(await verdict(api.db)).toMatchObject({ valid: true });
 });

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import { registerAllRoutes } from '../../../src/broker/api/http/routes.ts';
+import { identityRoutes } from '../../../src/broker/api/http/routes/identity.ts';
 import { callbackPath, Oidc, type OidcOptions } from '../../../src/broker/identity/oidc.ts';
 import { roleOf } from '../../../src/broker/identity/oidc-users.ts';
 import { startTestApi, type TestApi } from '../../fixtures/broker-http.ts';
@@ -28,7 +28,7 @@ async function world(options: Partial<OidcOptions> = {}): Promise<World> {
         services,
         pino({ level: 'silent' }),
       );
-      registerAllRoutes(app, { ...services, oidc });
+      identityRoutes(app, { ...services, oidc });
     },
     { now },
   );
@@ -168,7 +168,7 @@ describe('what does not fit is refused', () => {
   });
 
   test('a broker without an issuer says so', async () => {
-    const api = await startTestApi(registerAllRoutes);
+    const api = await startTestApi(identityRoutes);
     expect(await api.as('anonymous').get('/auth/oidc/start')).toMatchObject({ status: 404 });
   });
 });

@@ -2,13 +2,13 @@
 import { createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, importJWK, SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { registerAllRoutes } from '../../../src/broker/api/http/routes.ts';
+import { identityRoutes } from '../../../src/broker/api/http/routes/identity.ts';
 import { startTestApi, type TestApi } from '../../fixtures/broker-http.ts';
 
 const password = 'correct horse battery';
 
 async function withUser(options: { now?: () => Date } = {}) {
-  const api = await startTestApi(registerAllRoutes, options);
+  const api = await startTestApi(identityRoutes, options);
   const { accountId } = api.principals.provider;
   const created = await api.as('admin').post('/users', {
     account_id: accountId,
@@ -148,7 +148,7 @@ describe('API keys', () => {
 
   test('end by themselves', async () => {
     let at = new Date('2026-01-05T00:00:00Z');
-    const api = await startTestApi(registerAllRoutes, { now: () => at });
+    const api = await startTestApi(identityRoutes, { now: () => at });
     const given = { name: 'short', scopes: ['read'], expires_at: '2026-01-05T01:00:00Z' };
     const { key } = (await api.as('provider').post('/auth/api-keys', given)).body;
     at = new Date('2026-01-05T00:59:59Z');
@@ -170,7 +170,7 @@ describe('API keys', () => {
 
   test('write down when they were used, at most once a minute', async () => {
     let at = new Date('2026-01-05T00:00:00Z');
-    const api = await startTestApi(registerAllRoutes, { now: () => at });
+    const api = await startTestApi(identityRoutes, { now: () => at });
     const used = async () => {
       await api.as('provider').get('/auth/me');
       const rows = api.db

@@ -28,7 +28,7 @@ export function observeRequests(app: ApiServer, registry: Registry): void {
     reply.raw.once('close', () => {
       inFlight.dec();
       const ms = performance.now() - begun;
-      const status = reply.raw.writableFinished ? reply.raw.statusCode : clientGone;
+      const status = reply.raw.writableEnded ? reply.raw.statusCode : clientGone;
       // The template, not the path: else every id would be a time series of its own.
       const route = request.routeOptions.url ?? 'none';
       latency.observe({ route, method: request.method, status }, ms / 1000);

@@ -1,15 +1,15 @@
 // Every route of the API: one line a resource.
-
 import type { Identity } from '../../identity/identity.ts';
 import type { Oidc } from '../../identity/oidc.ts';
 import type { Database } from '../../storage/database.ts';
 import type { ApiServer } from './app.ts';
-import { auditRoutes } from './routes/audit.ts';
-import { authRoutes } from './routes/auth.ts';
-import { oidcRoutes } from './routes/oidc.ts';
-import { accountRoutes, userRoutes } from './routes/users.ts';
+import { type AlertServices, alertRuleRoutes } from './routes/alert-rules.ts';
+import { identityRoutes } from './routes/identity.ts';
+import { incidentRoutes } from './routes/incidents.ts';
+import { type RegistryServices, registryRoutes } from './routes/registry.ts';
+import { type TelemetryServices, telemetryRoutes } from './routes/telemetry.ts';
 
-/** What route modules work with. */
+/** What every route module works with. */
 export interface ApiServices {
   readonly db: Database;
   readonly now: () => Date;
@@ -18,11 +18,14 @@ export interface ApiServices {
   readonly oidc?: Oidc | undefined;
 }
 
+/** What all of them together work with. */
+export type AllServices = ApiServices & RegistryServices & AlertServices & TelemetryServices;
+
 /** Registers the routes of all resources. */
-export function registerAllRoutes(app: ApiServer, services: ApiServices): void {
-  authRoutes(app, services);
-  oidcRoutes(app, services);
-  userRoutes(app, services);
-  accountRoutes(app, services);
-  auditRoutes(app, services);
+export function registerAllRoutes(app: ApiServer, services: AllServices): void {
+  identityRoutes(app, services);
+  registryRoutes(app, services);
+  incidentRoutes(app, services);
+  alertRuleRoutes(app, services);
+  telemetryRoutes(app, services);
 }

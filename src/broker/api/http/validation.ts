@@ -21,7 +21,18 @@ export const ajvOptions: NonNullable<FastifyServerOptions['ajv']> = {
     strictTypes: false,
     allowUnionTypes: true,
   },
+  // The usual check lets leap seconds pass, which no Date can hold.
+  onCreate: (ajv) => void ajv.addFormat('date-time', isTime),
 };
+
+const written = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** Whether a text is an instant of RFC 3339 that exists: there is no 30th of February. */
+function isTime(text: string): boolean {
+  if (!written.test(text) || Number.isNaN(Date.parse(text))) return false;
+  const [day] = text.split(/[Tt]/, 1);
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(`${day}`);
+}
 
 /** A request that its schema does not allow. */
 export class InvalidRequest extends Error {
@@ -222,7 +233,7 @@ const formats: Readonly<Record<string, string>> = {
 /** What may be told of a refused value: plain ones, short, and none of a field that may hold a secret. */
 function shown(field: string, value: unknown): unknown {
   // A value in the place of the whole body has no name that could tell.
-  if (field === 'body' || /pass|secret|token|credential|verifier|challenge|code|key|auth/i.test(field))
+  if (field === 'body' || /pass|secret|token|credential|verifier|challenge|code|key|auth|url|redirect/i.test(field))
     return undefined;
   if (typeof value === 'string') return value.length > maxShown ? `${value.slice(0, maxShown).toWellFormed()}…` : value;
   return typeof value === 'number' || typeof value === 'boolean' || value === null ? value : undefined;

@@ -1,0 +1,86 @@
+// The whole HTTP API, with every route that the broker serves, and what is known of each.
+import { type Insertable, sql } from 'kysely';
+import { pino } from 'pino';
+import { inject } from 'vitest';
+import { registerAllRoutes } from '../../../src/broker/api/http/routes.ts';
+import { ChangeStream } from '../../../src/broker/events/stream.ts';
+import type { Action } from '../../../src/broker/identity/policy.ts';
+import { newId } from '../../../src/broker/ids.ts';
+import type { Schema } from '../../../src/broker/storage/schema.ts';
+import { startTestApi, type TestApi } from '../../fixtures/broker-http.ts';
+
+/** A route as it was registered. */
+export interface RegisteredRoute {
+  readonly method: string;
+  /** The template. */
+  readonly url: string;
+  readonly action: Action | 'public';
+}
+
+export interface FullApi extends TestApi {
+  readonly routes: readonly RegisteredRoute[];
+}
+
+/** Starts it. Call it inside of a test. */
+export async function startFullApi(): Promise<FullApi> {
+  const routes: RegisteredRoute[] = [];
+  const api = await startTestApi(
+    async (app, services) => {
+      app.addHook('onRoute', ({ method, url, config }) => {
+        const { action } = config ?? {};
+        if (action === undefined) throw new Error(`${url} has no action`);
+        for (const one of [method].flat()) routes.push({ method: one, url, action });
+      });
+      const { rows } = await sql<{ name: string }>`select current_database() as name`.execute(services.db);
+      const connectionString = inject('postgresUrl').replace('/gpubroker?', `/${rows[0]?.name}?`);
+      const log = pino({ level: 'silent' });
+      const changes = new ChangeStream({
+        db: services.db,
+        pool: { options: { connectionString } } as never,
+        log,
+        limits: {},
+      });
+      registerAllRoutes(app, {
+        ...services,
+        changes,
+        journalRetention: undefined,
+        figures: async () => null,
+        // What is stored is for telemetry.test.ts; here it counts who may store.
+        telemetry: { add: async () => {} },
+        telemetryRetention: 48 * 3_600_000,
+        streams: { disconnect: () => {}, standing: () => {}, pullInventory: async () => true },
+        // Nobody listens there, so a trial message fails at once; that it was tried is what counts here.
+        alertChannels: { smtp: undefined, destinations: { insecure: true, private: true }, deadline: 500 },
+      });
+    },
+    { limits: { address: 1e6, signIn: 1e6, email: 1e6, caller: 1e6 } },
+  );
+  return { ...api, routes };
+}
+
+/** Stores an incident of a provider. */
+export async function addIncident(api: TestApi, providerId: string): Promise<string> {
+  const id = newId();
+  const at = new Date();
+  const row: Insertable<Schema['incidents']> = {
+    id,
+    kind: 'node-offline',
+    severity: 'critical',
+    status: 'open',
+    subject: `node:${id}`,
+    provider_id: providerId,
+    cluster_id: null,
+    node_id: null,
+    gpu_id: null,
+    title: 'a node is offline',
+    details: '{}',
+    opened_at: at,
+    last_seen_at: at,
+    acknowledged_at: null,
+    acknowledged_by: null,
+    closed_at: null,
+    closed_reason: null,
+  };
+  await api.db.insertInto('incidents').values(row).execute();
+  return id;
+}
