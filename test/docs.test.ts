@@ -1,13 +1,17 @@
 // Keeps the documentation true: what the program has, the pages name, and what they link to exists.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { observeLink } from '../src/agent/broker-link-metrics.ts';
 import { observeSources } from '../src/agent/metrics.ts';
 import { limits } from '../src/cache-server/limits.ts';
 import { exitCodes } from '../src/cli/exit-codes.ts';
+import { createProgram } from '../src/cli/program.ts';
+import { brokerOptions } from '../src/daemon/broker-options.ts';
 import { agentOptions } from '../src/daemon/node-options.ts';
+import { upOptions } from '../src/daemon/up-options.ts';
 import { startCacheServer } from './fixtures/cache-server.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -15,6 +19,10 @@ const textOf = (path: string) => readFileSync(join(root, path), 'utf8');
 const pages = ['README.md', ...globSync('docs/*.md', { cwd: root })];
 const operations = textOf('docs/operations.md');
 const configuration = textOf('docs/configuration.md');
+const allPages = pages.map(textOf).join('\n');
+const upOptionsOfItsOwn = Object.fromEntries(
+  Object.entries(upOptions.table).filter(([name]) => !Object.hasOwn(agentOptions.table, name)),
+);
 
 /** A link that has done nothing. */
 const noLink: Parameters<typeof observeLink>[1] = {
@@ -36,11 +44,15 @@ function unnamed(words: Iterable<string>, page: string): string[] {
   return [...words].filter((word) => !page.includes(`\`${word}\``));
 }
 
-test('every option stands in configuration.md, with its default and what is allowed', () => {
+test.each([
+  ['of a node', agentOptions.table],
+  ['of the broker', brokerOptions.table],
+  ['of up', upOptionsOfItsOwn],
+])('every option %s stands in configuration.md, with its default and what is allowed', (_whose, table) => {
   const lines = configuration.split('\n');
-  const wrong = Object.entries(agentOptions.table).filter(([name, { allowed, fallbackText }]) => {
-    const row = lines.find((line) => line.startsWith(`| \`${name}\` |`));
-    return !(row?.includes(fallbackText) && row.includes(allowed));
+  const wrong = Object.entries(table).filter(([name, { allowed, fallbackText }]) => {
+    const rows = lines.filter((line) => line.startsWith(`| \`${name}\` |`));
+    return !rows.some((row) => row.includes(fallbackText) && row.includes(allowed));
   });
   expect(wrong.map(([name]) => name)).toEqual([]);
 });
@@ -50,8 +62,9 @@ test('the memory flags of daemons stand in configuration.md', () => {
   expect(configuration).toContain(`\`${flags}\``);
 });
 
-test('every exit code stands in configuration.md', () => {
-  const codes = Object.values(exitCodes).filter((code) => !configuration.includes(`\n| ${code} |`));
+test('every exit code stands in command-line.md', () => {
+  const page = textOf('docs/command-line.md');
+  const codes = Object.values(exitCodes).filter((code) => !page.includes(`\n| ${code} |`));
   expect(codes).toEqual([]);
 });
 
@@ -86,12 +99,36 @@ test('no metric stands in operations.md that does not exist', async () => {
   }
 });
 
-test('every error code stands in operations.md, and no other', () => {
+test('every error code stands on a page, and no other', () => {
   const sources = globSync('src/**/*.ts', { cwd: root }).map(textOf);
   const codes = new Set(sources.flatMap((text) => text.match(/GPUB_[A-Z_]+[A-Z]/g) ?? []));
   expect(codes.size).toBeGreaterThan(20);
-  expect(unnamed(codes, operations)).toEqual([]);
-  expect((operations.match(/GPUB_[A-Z_]+[A-Z]/g) ?? []).filter((code) => !codes.has(code))).toEqual([]);
+  expect(unnamed(codes, allPages)).toEqual([]);
+  expect((allPages.match(/GPUB_[A-Z_]+[A-Z]/g) ?? []).filter((code) => !codes.has(code))).toEqual([]);
+});
+
+test('every metric of the broker stands on a page', () => {
+  const sources = globSync('src/broker/**/*.ts', { cwd: root }).map(textOf);
+  const metrics = new Set(
+    sources.flatMap((text) => [...text.matchAll(/name: '(gpubroker_[a-z0-9_]+)'/g)].map(([, name = '']) => name)),
+  );
+  expect(metrics.size).toBeGreaterThan(20);
+  expect(unnamed(metrics, allPages.replaceAll(/\{[a-z_, ]+\}`/g, '`'))).toEqual([]);
+});
+
+test('every command stands in command-line.md', () => {
+  const page = textOf('docs/command-line.md');
+  const words: string[] = [];
+  const collect = (command: Command, place: string) => {
+    const children = command.createHelp().visibleCommands(command);
+    if (children.length === 0) words.push(place);
+    for (const child of children) collect(child, `${place} ${child.name()}`);
+  };
+  collect(
+    createProgram(() => undefined),
+    'gpubroker',
+  );
+  expect(words.filter((word) => !page.includes(word))).toEqual([]);
 });
 
 test('every limit stands in device-api.md', () => {
