@@ -70,6 +70,8 @@ export async function createHttpApi(
     },
     changes: new ChangeStream({ db, pool, log }),
     journalRetention: options.journalRetention,
+    telemetry: parts.telemetry,
+    telemetryRetention: options.telemetryRetention,
     alertChannels: parts.alerting.channels,
   });
   const close = () => {
