@@ -11,6 +11,7 @@ import { isId } from '../ids.ts';
 import { invalid } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import { type FilterBranch, type FilterContext, filterBranches, sortExpressions } from './gpu-filter.ts';
+import { hardwareValues } from './gpu-kinds.ts';
 import { type GpuRow, gpuColumns, gpuView } from './gpu-view.ts';
 
 /** More are not counted. */
@@ -28,14 +29,20 @@ export type SearchScope = { readonly accountId: string | undefined } | { readonl
 
 /**
  * One page of what the caller may see.
+ * @param few up to how many rows are found first and then sorted
  * @throws Refusal `GPUB_INVALID` for a cursor that belongs to other filters, or bad attributes.
  */
-export async function searchGpus(db: Queryable, principal: Principal, query: GpuQuery): Promise<GpuPage> {
-  return searchWithin(db, { accountId: visibleAccount(principal) }, query);
+export async function searchGpus(db: Queryable, principal: Principal, query: GpuQuery, few?: number): Promise<GpuPage> {
+  return searchWithin(db, { accountId: visibleAccount(principal) }, query, few);
 }
 
 /** One page of what there is within a scope, whoever asks. */
-export async function searchWithin(db: Queryable, scope: SearchScope, query: GpuQuery): Promise<GpuPage> {
+export async function searchWithin(
+  db: Queryable,
+  scope: SearchScope,
+  query: GpuQuery,
+  few = usualFew,
+): Promise<GpuPage> {
   const { limit = pageLimits.default, cursor, sort = 'id', order = 'asc', total: counted, ...filter } = query;
   const context = await contextOf(db, scope, filter);
   const branches = filterBranches(filter, context);
@@ -45,7 +52,9 @@ export async function searchWithin(db: Queryable, scope: SearchScope, query: Gpu
     throw invalid('query.cursor', cursor, 'the next_cursor of the page before, with the same filters and order');
   }
   const nothing = [context.providers, context.models].some((list) => list?.length === 0);
-  const rows = nothing ? [] : await readPage(db, branches, { sort: effectiveSort(sort, filter), order, place, limit });
+  const rows = nothing
+    ? []
+    : await readPage(db, branches, { sort: effectiveSort(sort, filter), order, place, limit, few }, filter, context);
   const items = await withConditions(db, rows.slice(0, limit));
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   const found = counted ? (nothing ? 0 : await countUpTo(db, branches, totalCap + 1)) : undefined;
@@ -129,6 +138,7 @@ interface PageWanted {
   readonly order: 'asc' | 'desc';
   readonly place: [string, string | number | null, string] | undefined;
   readonly limit: number;
+  readonly few: number;
 }
 
 /** Where a filter fixes the value that is sorted by, the order is that of the ids. */
@@ -137,14 +147,48 @@ function effectiveSort(sort: PageWanted['sort'], filter: GpuFilter): PageWanted[
 }
 
 /** So many rows are sorted faster than an index in their order is searched for them. */
-const fewRows = 5000;
+const usualFew = 5000;
 
-async function readPage(db: Queryable, branches: readonly FilterBranch[], page: PageWanted): Promise<SearchedRow[]> {
+async function readPage(
+  db: Queryable,
+  branches: readonly FilterBranch[],
+  page: PageWanted,
+  filter: GpuFilter,
+  { models }: FilterContext,
+): Promise<SearchedRow[]> {
   // The planner takes filter and order for independent; where they are not, walking an index in order may pass over the
   // whole table before it finds a page. So what is few is found first, and then sorted.
   const few = branches.some(({ conditions }) => conditions.length > 1)
-    ? (await countUpTo(db, branches, fewRows)) < fewRows
+    ? (await countUpTo(db, branches, page.few)) < page.few
     : false;
+  const { sort, order, place } = page;
+  if (few || (sort !== 'model' && sort !== 'product' && sort !== 'memory_gb')) {
+    return readOrdered(db, branches, page, few);
+  }
+  const values = await hardwareValues(db, filter, models, { sort, order, from: place?.[1] ?? undefined });
+  if (!values) return readOrdered(db, branches, page, false);
+  const rows: SearchedRow[] = [];
+  for (const value of values) {
+    const same = branches.map((branch) => ({
+      ...branch,
+      conditions: [...branch.conditions, sql<boolean>`${sortExpressions[sort]} = ${value}`],
+    }));
+    const within = place && place[1] === value ? place : undefined;
+    const limit = page.limit - rows.length;
+    const found = await readOrdered(db, same, { ...page, sort: 'id', place: within, limit }, false);
+    rows.push(...found.map((row) => ({ ...row, sort_key: value })));
+    if (rows.length > page.limit) break;
+  }
+  return rows;
+}
+
+/** In the order of an index, or sorted where there are few. */
+async function readOrdered(
+  db: Queryable,
+  branches: readonly FilterBranch[],
+  page: PageWanted,
+  few: boolean,
+): Promise<SearchedRow[]> {
   const ids = sql.join(
     branches.map((branch) => branchQuery(branch, page, few)),
     sql` union all `,

@@ -184,6 +184,15 @@ export const inventory: Migration = {
     create index gpus_mig on gpus (mig, id);
     create index gpus_capability on gpus ((case when compute_capability ~ '^[0-9]{1,3}[.][0-9]{1,3}$' then
       split_part(compute_capability, '.', 1)::int * 1000 + split_part(compute_capability, '.', 2)::int end), id);
+    -- One kind of hardware after another: see registry/gpu-kinds.ts.
+    create index gpus_kind on gpus ((md5(coalesce(length(vendor::text)::text || ':' || vendor::text, '-') ||
+      coalesce(length(model::text)::text || ':' || model::text, '-') ||
+      coalesce(length(product::text)::text || ':' || product::text, '-') ||
+      coalesce(length(form_factor::text)::text || ':' || form_factor::text, '-') ||
+      coalesce(length(interconnect::text)::text || ':' || interconnect::text, '-') ||
+      coalesce(length(architecture::text)::text || ':' || architecture::text, '-') ||
+      coalesce(length(memory_bytes::text)::text || ':' || memory_bytes::text, '-') ||
+      coalesce(length(compute_capability::text)::text || ':' || compute_capability::text, '-'))));
     -- The attributes of a card depend on each other; without these the planner would take them for independent.
     create statistics gpus_hardware (mcv)
       on vendor, model, product, form_factor, interconnect, architecture, memory_bytes, compute_capability from gpus;
