@@ -57,6 +57,12 @@ test('a wrong password and an unknown user look the same, and are written down',
   expect((await actions(api)).filter((line) => line === 'session.start failed')).toHaveLength(2);
 });
 
+test('a stale token is no hindrance to signing in', async () => {
+  const { api } = await withUser();
+  const given = { email: 'ada@example.org', password };
+  expect(await api.as('anonymous').post('/auth/login', given, bearer('stale'))).toMatchObject({ status: 200 });
+});
+
 test('a session ends by itself after twelve hours', async () => {
   let at = new Date('2026-01-05T00:00:00Z');
   const { api } = await withUser({ now: () => at });

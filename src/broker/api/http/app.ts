@@ -1,6 +1,7 @@
 // The HTTP server of the broker: Fastify with what every route has in common. Routes say which action they are; whether
 // the caller may do that, how often, what may stand in the request and how errors look is decided here, once.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
@@ -45,9 +46,9 @@ declare module 'fastify' {
     limit?: 'usual' | 'sign-in' | 'none';
   }
   interface FastifyRequest {
-    /** Who asks. Reading it on a public route without credentials is refused with 401. */
+    /** Who asks. There is nobody on a public route: reading it there is refused with 401. */
     readonly principal: Principal;
-    /** Who asks, if anybody has proved to. */
+    /** Who asks, if anybody has proved to, and the route is not public. */
     caller: Principal | undefined;
   }
 }
@@ -106,6 +107,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<ApiServer>
     keepAliveTimeout: timeouts.keepAlive,
     requestTimeout: timeouts.request,
     http: { headersTimeout: timeouts.headers, connectionsCheckingInterval: 1000 },
+    clientErrorHandler: (error, socket) => answerUnreadable(error.code, socket),
     frameworkErrors: (error, request, reply) => {
       sendProblem(reply as FastifyReply, toProblem(error, request.id));
     },
@@ -157,6 +159,21 @@ function contentPolicy({ tls, behindProxy }: HttpAppOptions): Record<string, str
   };
 }
 
+/** HTTP that cannot be parsed never becomes a request; its answer is written by hand. */
+function answerUnreadable(code: string | undefined, socket: Duplex): void {
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const problem = httpProblem(status, newId());
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${status} ${problem.title}`,
+    `Content-Type: ${problemType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
 function decorate(app: ApiServer): void {
   app.decorateRequest('caller', undefined);
   app.decorateRequest('principal', {
@@ -203,6 +220,8 @@ function addHooks(app: ApiServer, { authenticator }: HttpAppOptions, limiter: Ra
     reply.header('X-Request-Id', request.id);
     reply.header('Cache-Control', 'no-store');
     const { action } = request.routeOptions.config;
+    // A stale token is no reason to refuse a sign-in, nor a database that is away one to refuse /health.
+    if (action === undefined || action === 'public') return limiter.check(request);
     let refused: unknown;
     try {
       request.caller = await authenticator.authenticate(request.headers.authorization);
@@ -212,7 +231,7 @@ function addHooks(app: ApiServer, { authenticator }: HttpAppOptions, limiter: Ra
     // Whoever has no good credentials is counted too, by address.
     await limiter.check(request);
     if (refused) throw refused;
-    if (action !== undefined && action !== 'public') authorize(request.caller, action);
+    authorize(request.caller, action);
   });
   app.addHook('preHandler', async (request) => {
     const { email } = (request.body ?? {}) as SignIn;

@@ -24,9 +24,8 @@ const ofHttp: Readonly<Record<number, readonly [code: `GPUB_${string}`, detail: 
   405: ['GPUB_METHOD_NOT_ALLOWED', 'This path does not take this method; the Allow header lists those that it takes.'],
   408: ['GPUB_TIMEOUT', 'The request did not arrive in time.'],
   413: ['GPUB_TOO_LARGE', 'The body is larger than 1 MiB.'],
-  414: ['GPUB_TOO_LARGE', 'The URL is too long.'],
   415: ['GPUB_UNSUPPORTED_MEDIA_TYPE', 'Bodies are JSON: send Content-Type: application/json.'],
-  431: ['GPUB_TOO_LARGE', 'The headers are too large.'],
+  431: ['GPUB_TOO_LARGE', 'URL and headers are too large.'],
   500: ['GPUB_INTERNAL', 'Something went wrong here; the log says more under this request_id.'],
   503: ['GPUB_UNAVAILABLE', 'The broker cannot do this now; try again in a moment.'],
 };
