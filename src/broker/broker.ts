@@ -17,14 +17,11 @@ import { type RunningJobs, startJobs } from './jobs/jobs.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
 import { createIngest, type IngestService } from './registry/ingest.ts';
 import { openStorage, type Storage } from './storage/open.ts';
-import { defaultRetention } from './telemetry/retention.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';
 
 /** Where a broker can be reached, for the commands of its machine. */
 const endpointsFile = 'endpoints.json';
-/** Closed incidents and resolved alerts are kept for so long, in milliseconds. */
-const historyRetention = 365 * 24 * 60 * 60 * 1000;
 
 /** The steps of the broker, in order. */
 export function brokerSteps(context: DaemonContext<BrokerOptions>): readonly Step[] {
@@ -193,9 +190,13 @@ class Broker {
           now: this.#now,
           registry,
           settings: {
-            telemetry: { ...defaultRetention, raw: options.telemetryRetention },
+            telemetry: {
+              raw: options.telemetryRetention,
+              minutes: options.telemetryMinutesRetention,
+              hours: options.telemetryHoursRetention,
+            },
             journalRetention: options.journalRetention,
-            historyRetention,
+            historyRetention: options.historyRetention,
             cleanUpInventory: async () => {
               const leaderCheck: typeof leader.check = (trx) => leader.check(trx);
               await cleanUpInventory(database.db, this.#now(), { staleAfterMs, leaderCheck });

@@ -61,9 +61,27 @@ const table = {
     min: '1h',
     max: '8760h',
   }),
+  'telemetry-minutes-retention': duration({
+    description: 'How long its averages over minutes are kept',
+    default: '720h',
+    min: '1h',
+    max: '87600h',
+  }),
+  'telemetry-hours-retention': duration({
+    description: 'How long its averages over hours are kept',
+    default: '9600h',
+    min: '1h',
+    max: '87600h',
+  }),
   'journal-retention': duration({
     description: 'How long events are kept, which snapshots of a point in time are made from',
     default: '2160h',
+    min: '1h',
+    max: '87600h',
+  }),
+  'history-retention': duration({
+    description: 'How long closed incidents and resolved alerts are kept',
+    default: '8760h',
     min: '1h',
     max: '87600h',
   }),
