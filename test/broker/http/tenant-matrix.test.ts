@@ -89,7 +89,7 @@ test('each gets what is theirs, and no more', async () => {
         const limited = await api.addPrincipal(role, { accountId: owner.accountId, scopes: [given] });
         expectStatus(`${name} with the scope ${given}`, await send(api, limited, route, call), 403);
       }
-      if (call.params && role !== 'admin' && row.notOwned === undefined) {
+      if ((call.params || row.ownedBody) && role !== 'admin' && row.notOwned === undefined) {
         expectStatus(`${name} as another tenant`, await send(api, stranger, route, call), 404);
       }
     }

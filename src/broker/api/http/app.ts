@@ -1,7 +1,6 @@
 // The HTTP server of the broker: Fastify with what every route has in common. Routes say which action they are; whether
 // the caller may do that, how often, what may stand in the request and how errors look is decided here, once.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
@@ -27,6 +26,7 @@ import { addOpenApi } from './openapi.ts';
 import { addRateLimits, defaultRateLimits, type RateLimiter, type RateLimits } from './rate-limits.ts';
 import type { SharedRedis } from './redis.ts';
 import { observeRequests } from './request-log.ts';
+import { answerUnreadable } from './unreadable.ts';
 import { ajvOptions, checkText, closeSchemas, type JsonSchema, readText, schemaErrorFormatter } from './validation.ts';
 
 /** Fastify with our types: what route modules take. */
@@ -157,21 +157,6 @@ function contentPolicy({ tls, behindProxy }: HttpAppOptions): Record<string, str
     // Without TLS the reference's own files would be asked for where nobody listens.
     ...(tls || behindProxy ? { 'upgrade-insecure-requests': [] } : {}),
   };
-}
-
-/** HTTP that cannot be parsed never becomes a request; its answer is written by hand. */
-function answerUnreadable(code: string | undefined, socket: Duplex): void {
-  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const problem = httpProblem(status, newId());
-  const body = JSON.stringify(problem);
-  const head = [
-    `HTTP/1.1 ${status} ${problem.title}`,
-    `Content-Type: ${problemType}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 function decorate(app: ApiServer): void {

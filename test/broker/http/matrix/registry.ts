@@ -134,6 +134,7 @@ export const rows: MatrixRow[] = [
   },
   {
     route: 'POST /api/v2/pools',
+    ownedBody: true,
     success: 201,
     async call(api, owner) {
       const { providerId } = await addNode(api.db, owner.accountId);

@@ -18,6 +18,8 @@ export interface MatrixRow {
   readonly success: number;
   /** Makes the things that the request names, as the owner's; nothing if it names none. */
   readonly call?: (api: FullApi, owner: TestPrincipal) => Promise<Call> | Call;
+  /** The body names things of the owner: somebody else gets 404 for it, as for a path. */
+  readonly ownedBody?: true;
   /** Why somebody else's path does not give 404, where it does not. */
   readonly notOwned?: string;
 }

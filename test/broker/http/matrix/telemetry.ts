@@ -5,6 +5,7 @@ import type { MatrixRow } from './row.ts';
 export const rows: MatrixRow[] = [
   {
     route: 'POST /api/v2/telemetry/batch',
+    ownedBody: true,
     success: 200,
     async call(api, owner) {
       const { nodeId } = await addNode(api.db, owner.accountId);
