@@ -6,7 +6,7 @@ import { sql } from 'kysely';
 import type { GpuQuery } from '../../src/api/gpus.ts';
 import { gpuSorts } from '../../src/api/gpus.ts';
 import type { Principal } from '../../src/broker/identity/principal.ts';
-import { searchGpus } from '../../src/broker/registry/search.ts';
+import { searchGpus } from '../../src/broker/registry/search/search.ts';
 import { type Database, openDatabase } from '../../src/broker/storage/database.ts';
 import { migrate } from '../../src/broker/storage/migrator.ts';
 import { startTestPostgres } from '../../test/fixtures/postgres.ts';

@@ -15,7 +15,7 @@ import { createHttpApi, type HttpApi, readSecret } from './http-api.ts';
 import { bootstrapAdmin } from './identity/bootstrap.ts';
 import { type RunningJobs, startJobs } from './jobs/jobs.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
-import { createIngest, type IngestService } from './registry/ingest.ts';
+import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';

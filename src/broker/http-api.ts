@@ -11,7 +11,7 @@ import type { NodeLinks } from './api/node-link/nodes.ts';
 import { ChangeStream } from './events/stream.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { Oidc } from './identity/oidc.ts';
-import type { IngestService } from './registry/ingest.ts';
+import type { IngestService } from './registry/ingest/ingest.ts';
 import type { NodeStreams } from './registry/node-standing.ts';
 import { nodeFigures } from './registry/reliability.ts';
 import type { Storage } from './storage/open.ts';

@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type pg from 'pg';
 import type { Change } from '../../api/inventory.ts';
 import { Refusal } from '../refusal.ts';
-import { providersOf } from '../registry/search.ts';
+import { providersOf } from '../registry/search/search.ts';
 import type { Queryable } from '../storage/database.ts';
 import { changesAfter, changeView, lastSeq } from './changes.ts';
 import { followJournal, type StoredEvent, type Tail, type TailOptions } from './tail.ts';

@@ -4,9 +4,9 @@ import { sql } from 'kysely';
 import { appendToJournal } from '../events/journal.ts';
 import { closeIncidents } from '../incidents/incidents.ts';
 import type { Database, Queryable } from '../storage/database.ts';
-import { gpuEvent, nodeEvent } from './inventory-events.ts';
-import type { NodeRow } from './sql/load-nodes.ts';
-import type { GpuRow } from './sql/store-gpus.ts';
+import { gpuEvent, nodeEvent } from './ingest/inventory-events.ts';
+import type { NodeRow } from './ingest/sql/load-nodes.ts';
+import type { GpuRow } from './ingest/sql/store-gpus.ts';
 
 /** Thirty days, in milliseconds. */
 export const defaultStaleAfterMs = 30 * 86_400_000;

@@ -6,7 +6,7 @@ import type { Principal } from '../identity/principal.ts';
 import { notFound, Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import { type RegistryContext, recordChange } from './change.ts';
-import { withConditions } from './search.ts';
+import { withConditions } from './search/search.ts';
 
 /** The event about a GPU. */
 export function gpuEvent(kind: 'gpu.added' | 'gpu.changed' | 'gpu.removed', at: Date, gpu: Gpu): JournalEvent {

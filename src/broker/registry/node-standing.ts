@@ -8,7 +8,7 @@ import { type RegistryContext, recordChange } from './change.ts';
 import { gpuEvent } from './gpu-changes.ts';
 import { decommissioned, nodeEvent, nodeView } from './nodes.ts';
 import { findNode } from './ownership.ts';
-import { withConditions } from './search.ts';
+import { withConditions } from './search/search.ts';
 
 /** The streams of nodes, as far as this needs them. */
 export interface NodeStreams {

@@ -9,10 +9,10 @@ import { newId } from '../ids.ts';
 import { Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import { inUse, type RegistryContext, recordChange, takeName } from './change.ts';
-import { createNodeToken, type NewToken } from './enrolment.ts';
+import { createNodeToken, type NewToken } from './joining/enrolment.ts';
 import { findCluster, findNode, type NodeRow } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
-import { searchWithin } from './search.ts';
+import { searchWithin } from './search/search.ts';
 
 /** Seven days in milliseconds: how long a node's onboarding token may be used. */
 export const onboardingTokenLifetime = 7 * 24 * 3_600_000;

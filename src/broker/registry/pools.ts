@@ -12,11 +12,11 @@ import { invalid, notFound, Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';
 import { type RegistryContext, recordChange, takeName } from './change.ts';
-import { filterBranches } from './gpu-filter.ts';
-import { gpuColumns } from './gpu-view.ts';
 import { findProvider } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
-import { searchWithin, withConditions } from './search.ts';
+import { filterBranches } from './search/gpu-filter.ts';
+import { gpuColumns } from './search/gpu-view.ts';
+import { searchWithin, withConditions } from './search/search.ts';
 
 type PoolRow = Selectable<Schema['pools']>;
 

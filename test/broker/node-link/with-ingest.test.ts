@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
-import { createIngest } from '../../../src/broker/registry/ingest.ts';
+import { createIngest } from '../../../src/broker/registry/ingest/ingest.ts';
 import { Device } from '../../../src/wire/gpubroker/device/v1/device_details.ts';
 import type { Gpu } from '../../../src/wire/gpubroker/node/v1/node_link.ts';
 import { testDatabase } from '../../fixtures/database.ts';

@@ -14,7 +14,7 @@ import {
   openIncidents,
   snapshot,
   TestClock,
-} from './ingest-fixture.ts';
+} from './ingest/fixture.ts';
 
 const day = 86_400_000;
 const options = { staleAfterMs: defaultStaleAfterMs };

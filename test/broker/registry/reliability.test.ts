@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { figuresOf, nodeFigures } from '../../../src/broker/registry/reliability.ts';
 import { testDatabase } from '../../fixtures/database.ts';
 import { runs } from '../../properties.ts';
-import { beatOf, gpu, insertNodes, insertPlace, joinedNode, newIngest, snapshot, TestClock } from './ingest-fixture.ts';
+import { beatOf, gpu, insertNodes, insertPlace, joinedNode, newIngest, snapshot, TestClock } from './ingest/fixture.ts';
 
 type Status = 'healthy' | 'degraded' | 'offline';
 const from = new Date(Date.UTC(2026, 0, 1));

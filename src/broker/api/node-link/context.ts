@@ -1,6 +1,6 @@
 // What all streams of one node link share.
 import type { Log } from '../../../daemon/logger.ts';
-import type { Ingest } from '../../registry/ingest-contract.ts';
+import type { Ingest } from '../../registry/ingest/contract.ts';
 import type { Database } from '../../storage/database.ts';
 import type { TelemetryStore } from '../../telemetry/store.ts';
 import type { NodeLinkLimits } from './limits.ts';

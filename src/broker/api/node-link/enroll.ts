@@ -2,7 +2,7 @@
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import type { EnrollRequest, EnrollResponse } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { Refusal } from '../../refusal.ts';
-import { type Enrolled, enrol } from '../../registry/enrolment.ts';
+import { type Enrolled, enrol } from '../../registry/joining/enrolment.ts';
 import type { LinkContext } from './context.ts';
 import { violation } from './messages.ts';
 import { refusalOf, statusOf } from './status.ts';

@@ -3,8 +3,8 @@ import type { Hello } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { reportIncidents } from '../../incidents/incidents.ts';
 import { incidentKind, incidentTitle } from '../../incidents/kinds.ts';
 import { Refusal } from '../../refusal.ts';
-import { type AuthenticatedNode, authenticate, confirm } from '../../registry/credentials.ts';
-import type { Resumption } from '../../registry/ingest-contract.ts';
+import type { Resumption } from '../../registry/ingest/contract.ts';
+import { type AuthenticatedNode, authenticate, confirm } from '../../registry/joining/credentials.ts';
 import type { LinkContext } from './context.ts';
 import { checkText, checkTime } from './messages.ts';
 

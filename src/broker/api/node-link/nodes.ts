@@ -2,7 +2,7 @@
 import type { ChallengeResult } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { newId } from '../../ids.ts';
 import { Refusal } from '../../refusal.ts';
-import type { NodeStanding } from '../../registry/ingest-contract.ts';
+import type { NodeStanding } from '../../registry/ingest/contract.ts';
 import type { NodeStream } from './stream.ts';
 
 /** Work for GPUs that proves what they are. */

@@ -1,7 +1,12 @@
 // Asks a node for a new key in time, and gives it the credential of that key.
 import type { NewKey } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { Refusal } from '../../refusal.ts';
-import { type AuthenticatedNode, type IssuedCredential, rotate, rotationDue } from '../../registry/credentials.ts';
+import {
+  type AuthenticatedNode,
+  type IssuedCredential,
+  rotate,
+  rotationDue,
+} from '../../registry/joining/credentials.ts';
 import type { LinkContext } from './context.ts';
 import { outOfPlace } from './messages.ts';
 

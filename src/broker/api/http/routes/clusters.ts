@@ -15,7 +15,11 @@ import { Id, IdParams } from '../../../../api/fields.ts';
 import { PageQuery } from '../../../../api/lists.ts';
 import { Done } from '../../../../api/providers.ts';
 import { createCluster, deleteCluster, getCluster, listClusters, updateCluster } from '../../../registry/clusters.ts';
-import { createEnrolmentToken, listEnrolmentTokens, revokeEnrolmentToken } from '../../../registry/enrolment-tokens.ts';
+import {
+  createEnrolmentToken,
+  listEnrolmentTokens,
+  revokeEnrolmentToken,
+} from '../../../registry/joining/enrolment-tokens.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';
 

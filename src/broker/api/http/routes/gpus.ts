@@ -4,8 +4,8 @@ import { IdParams } from '../../../../api/fields.ts';
 import { Gpu, GpuPage, GpuQuery, Maintenance } from '../../../../api/gpus.ts';
 import { MappingApplied, MappingKey, MappingList, NewMapping, ProductList } from '../../../../api/products.ts';
 import { getGpu, setMaintenance } from '../../../registry/gpu-changes.ts';
-import { addMapping, listMappings, listProducts, removeMapping } from '../../../registry/product-mappings.ts';
-import { searchGpus } from '../../../registry/search.ts';
+import { addMapping, listMappings, listProducts, removeMapping } from '../../../registry/products/product-mappings.ts';
+import { searchGpus } from '../../../registry/search/search.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';
 

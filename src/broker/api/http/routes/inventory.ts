@@ -5,8 +5,8 @@ import { changesAfter } from '../../../events/changes.ts';
 import type { ChangeStream } from '../../../events/stream.ts';
 import { visibleAccount } from '../../../identity/policy.ts';
 import { invalid } from '../../../refusal.ts';
-import { providersOf } from '../../../registry/search.ts';
-import { inventorySnapshot, type SnapshotContext } from '../../../registry/snapshot.ts';
+import { providersOf } from '../../../registry/search/search.ts';
+import { inventorySnapshot, type SnapshotContext } from '../../../registry/search/snapshot.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';
 
