@@ -11,6 +11,7 @@ import type { NodeLinks } from './api/node-link/nodes.ts';
 import { ChangeStream } from './events/stream.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { Oidc } from './identity/oidc.ts';
+import { auditRefusedWrites } from './identity/refused-writes.ts';
 import type { IngestService } from './registry/ingest/ingest.ts';
 import type { NodeStreams } from './registry/node-standing.ts';
 import { nodeFigures } from './registry/reliability.ts';
@@ -56,6 +57,7 @@ export async function createHttpApi(
     redis,
     ...(hasTls ? { tls: parts.tls.current() } : {}),
     behindProxy: options.behindTlsProxy,
+    onRefused: auditRefusedWrites({ db, now, log }),
   });
   const stopFollowing = hasTls ? parts.tls.onChange((pair) => renewCertificate(app, pair)) : () => undefined;
   registerAllRoutes(app, {
