@@ -11,11 +11,11 @@ import {
 } from '../../api/alerts.ts';
 import type { PageQuery } from '../../api/lists.ts';
 import { messageOf } from '../../daemon/errors.ts';
-import { cursorReader, pageOf } from '../api/http/pagination.ts';
 import { actorOf, appendAudit } from '../identity/audit.ts';
 import { requireOwner, visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
+import { cursorReader, pageOf } from '../paging.ts';
 import { invalid, notFound, Refusal } from '../refusal.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';

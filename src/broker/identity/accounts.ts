@@ -1,8 +1,8 @@
 // Accounts: what users and things belong to. Only who runs the platform makes and changes them.
 import type { AccountView } from '../../api/identity.ts';
 import type { PageQuery } from '../../api/lists.ts';
-import { decodeCursor, pageOf } from '../api/http/pagination.ts';
 import { isId, newId } from '../ids.ts';
+import { decodeCursor, pageOf } from '../paging.ts';
 import { invalid, notFound } from '../refusal.ts';
 import type { Database } from '../storage/database.ts';
 import { actorOf, appendAudit } from './audit.ts';

@@ -1,7 +1,7 @@
 // Reading the audit log, and forgetting what is older than a year in a way that leaves the rest verifiable.
 import { type Selectable, sql } from 'kysely';
 import type { AuditChain, AuditEntryView, AuditQuery } from '../../api/audit.ts';
-import { decodeCursor, pageOf } from '../api/http/pagination.ts';
+import { decodeCursor, pageOf } from '../paging.ts';
 import { invalid } from '../refusal.ts';
 import type { Database } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';

@@ -1,12 +1,21 @@
 // From the Authorization header to who makes the request: an API key or a session's token.
-import type { Authenticator } from '../api/http/app.ts';
 import { Refusal } from '../refusal.ts';
 import type { Database } from '../storage/database.ts';
 import { isKey, readKey, sameHash } from './api-keys.ts';
 import { allScopes } from './policy.ts';
-import type { Scope } from './principal.ts';
+import type { Principal, Scope } from './principal.ts';
 import type { Credential, PrincipalCache } from './principal-cache.ts';
 import type { Sessions } from './sessions.ts';
+
+/** Finds out who makes a request. */
+export interface Authenticator {
+  /**
+   * @param authorization the header, if there is one.
+   * @returns undefined without credentials.
+   * @throws Refusal unauthenticated for credentials that are not good.
+   */
+  authenticate(authorization: string | undefined): Promise<Principal | undefined>;
+}
 
 export interface AuthenticationOptions {
   readonly db: Database;

@@ -1,8 +1,7 @@
 // The parts of identity, put together for who serves an API.
-import type { Authenticator } from '../api/http/app.ts';
-import type { SharedRedis } from '../api/http/redis.ts';
+import type { SharedRedis } from '../redis.ts';
 import type { Database } from '../storage/database.ts';
-import { createAuthenticator } from './authentication.ts';
+import { type Authenticator, createAuthenticator } from './authentication.ts';
 import { type PasswordCost, Passwords } from './passwords.ts';
 import { PrincipalCache } from './principal-cache.ts';
 import { Sessions } from './sessions.ts';

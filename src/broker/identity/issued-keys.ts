@@ -1,8 +1,8 @@
 // The API keys of a user: made, listed, revoked.
 import type { IssuedApiKey, NewApiKey } from '../../api/identity.ts';
 import type { PageQuery } from '../../api/lists.ts';
-import { pageOf } from '../api/http/pagination.ts';
 import { newId } from '../ids.ts';
+import { pageOf } from '../paging.ts';
 import { invalid, notFound, Refusal } from '../refusal.ts';
 import type { Database } from '../storage/database.ts';
 import { idOf } from './accounts.ts';

@@ -2,7 +2,7 @@
 //
 // A credential that is revoked is forgotten at once: in this process, and through Redis in all. Without Redis, other
 // processes notice within the five seconds that an entry lives. What was being loaded while it was revoked is not kept.
-import type { SharedRedis } from '../api/http/redis.ts';
+import type { SharedRedis } from '../redis.ts';
 import type { Principal } from './principal.ts';
 
 /** A principal, and what its credential must show. */

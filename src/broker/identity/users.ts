@@ -1,8 +1,8 @@
 // Users: who may sign in, for which account, in which role.
 import { sql } from 'kysely';
 import type { NewUser, UserChange, UserQuery, UserView } from '../../api/identity.ts';
-import { pageOf } from '../api/http/pagination.ts';
 import { newId } from '../ids.ts';
+import { pageOf } from '../paging.ts';
 import { invalid, notFound, Refusal } from '../refusal.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { idOf } from './accounts.ts';

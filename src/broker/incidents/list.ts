@@ -2,9 +2,9 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import { Type } from 'typebox';
 import type { Incident, IncidentFigures, IncidentFiguresQuery, IncidentQuery } from '../../api/incidents.ts';
-import { cursorReader, pageOf } from '../api/http/pagination.ts';
 import { requireOwner, visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
+import { cursorReader, pageOf } from '../paging.ts';
 import { notFound } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';

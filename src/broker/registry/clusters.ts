@@ -1,11 +1,11 @@
 // Clusters of a provider, with how many GPUs they have.
 import { type RawBuilder, sql } from 'kysely';
 import type { Cluster, ClusterChange, ClusterQuery, NewCluster } from '../../api/clusters.ts';
-import { pageOf } from '../api/http/pagination.ts';
 import type { JournalEvent } from '../events/journal.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
+import { pageOf } from '../paging.ts';
 import type { Queryable } from '../storage/database.ts';
 import { countRows, inUse, type RegistryContext, recordChange, takeName } from './change.ts';
 import { type ClusterRow, findCluster, findProvider } from './ownership.ts';

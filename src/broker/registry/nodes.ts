@@ -1,11 +1,11 @@
 // Nodes as the API shows and changes them: registered, listed, changed, given a new token, removed.
 import { type RawBuilder, sql } from 'kysely';
 import type { NewNode, Node, NodeChange, NodeDetails, NodeQuery } from '../../api/nodes.ts';
-import { pageOf } from '../api/http/pagination.ts';
 import type { JournalEvent } from '../events/journal.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
+import { pageOf } from '../paging.ts';
 import { Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import { inUse, type RegistryContext, recordChange, takeName } from './change.ts';

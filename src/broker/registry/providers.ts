@@ -2,11 +2,11 @@
 import { sql } from 'kysely';
 import { Type } from 'typebox';
 import type { NewProvider, Provider, ProviderChange, ProviderDetails, ProviderQuery } from '../../api/providers.ts';
-import { cursorReader, pageOf } from '../api/http/pagination.ts';
 import type { JournalEvent } from '../events/journal.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
+import { cursorReader, pageOf } from '../paging.ts';
 import { countRows, inUse, type RegistryContext, recordChange, takeName } from './change.ts';
 import { findProvider, type ProviderRow } from './ownership.ts';
 

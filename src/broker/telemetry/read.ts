@@ -9,8 +9,8 @@ import {
   type TelemetryQuery,
   telemetryLimits,
 } from '../../api/telemetry.ts';
-import { cursorReader, encodeCursor } from '../api/http/pagination.ts';
 import type { Principal } from '../identity/principal.ts';
+import { cursorReader, encodeCursor } from '../paging.ts';
 import { invalid } from '../refusal.ts';
 import { findNode } from '../registry/ownership.ts';
 import type { Database } from '../storage/database.ts';

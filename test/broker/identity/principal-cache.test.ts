@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openRedis, type SharedRedis } from '../../../src/broker/api/http/redis.ts';
 import { type Credential, PrincipalCache } from '../../../src/broker/identity/principal-cache.ts';
+import { openRedis, type SharedRedis } from '../../../src/broker/redis.ts';
 import { testWith } from '../../capabilities.ts';
 import { startRedis } from '../../fixtures/redis.ts';
 

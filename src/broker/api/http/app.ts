@@ -16,15 +16,16 @@ import {
 import type { Registry } from 'prom-client';
 import { problemType } from '../../../api/problem.ts';
 import type { Log } from '../../../daemon/logger.ts';
+import type { Authenticator } from '../../identity/authentication.ts';
 import { type Action, may, whyNot } from '../../identity/policy.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { newId } from '../../ids.ts';
+import type { SharedRedis } from '../../redis.ts';
 import { Refusal } from '../../refusal.ts';
 import { httpProblem, toProblem } from './errors.ts';
 import { type HealthOptions, healthRoute } from './health.ts';
 import { addOpenApi } from './openapi.ts';
 import { addRateLimits, defaultRateLimits, type RateLimiter, type RateLimits } from './rate-limits.ts';
-import type { SharedRedis } from './redis.ts';
 import { observeRequests } from './request-log.ts';
 import { answerUnreadable } from './unreadable.ts';
 import { ajvOptions, checkText, closeSchemas, type JsonSchema, readText, schemaErrorFormatter } from './validation.ts';
@@ -51,16 +52,6 @@ declare module 'fastify' {
     /** Who asks, if anybody has proved to, and the route is not public. */
     caller: Principal | undefined;
   }
-}
-
-/** Finds out who makes a request. */
-export interface Authenticator {
-  /**
-   * @param authorization the header, if there is one.
-   * @returns undefined without credentials.
-   * @throws Refusal unauthenticated for credentials that are not good.
-   */
-  authenticate(authorization: string | undefined): Promise<Principal | undefined>;
 }
 
 /** What a server is made of. */

@@ -3,9 +3,9 @@ import { sql } from 'kysely';
 import { type Static, Type } from 'typebox';
 import { OneOf, Time } from '../../../api/fields.ts';
 import { version } from '../../../daemon/version.ts';
+import type { SharedRedis } from '../../redis.ts';
 import type { Database } from '../../storage/database.ts';
 import type { ApiServer } from './app.ts';
-import type { SharedRedis } from './redis.ts';
 
 const states = ['connected', 'disconnected', 'not configured'] as const;
 export type DependencyState = (typeof states)[number];

@@ -2,9 +2,9 @@
 // in Redis where there is one, so that several processes share the count; else, or while it is away, in this process.
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
+import type { SharedRedis } from '../../redis.ts';
 import { Refusal } from '../../refusal.ts';
 import type { ApiServer } from './app.ts';
-import type { SharedRedis } from './redis.ts';
 
 /** Requests a minute. */
 export interface RateLimits {

@@ -2,8 +2,8 @@
 import type { Selectable } from 'kysely';
 import type { EnrolmentToken, NewEnrolmentToken } from '../../../api/clusters.ts';
 import type { PageQuery } from '../../../api/lists.ts';
-import { pageOf } from '../../api/http/pagination.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { pageOf } from '../../paging.ts';
 import { notFound } from '../../refusal.ts';
 import type { Schema } from '../../storage/schema.ts';
 import { type RegistryContext, recordChange } from '../change.ts';

@@ -3,9 +3,9 @@
 import { sql } from 'kysely';
 import { Type } from 'typebox';
 import type { SnapshotItem, SnapshotPage, SnapshotQuery, SnapshotTotal } from '../../../api/inventory.ts';
-import { cursorReader, encodeCursor } from '../../api/http/pagination.ts';
 import { visibleAccount } from '../../identity/policy.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { cursorReader, encodeCursor } from '../../paging.ts';
 import { invalid, Refusal } from '../../refusal.ts';
 import type { Queryable } from '../../storage/database.ts';
 import type { RegistryContext } from '../change.ts';

@@ -1,7 +1,7 @@
 // The way to Redis, which several API processes share. It is never needed: who uses it goes on without, for a while.
 import { Redis } from 'ioredis';
-import { messageOf } from '../../../daemon/errors.ts';
-import type { Log } from '../../../daemon/logger.ts';
+import { messageOf } from '../daemon/errors.ts';
+import type { Log } from '../daemon/logger.ts';
 
 /** Milliseconds. */
 const timeouts = { connect: 2_000, command: 500 };

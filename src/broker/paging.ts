@@ -1,8 +1,8 @@
 // Cursors: where a page ended, opaque to clients; a cursor that we did not make is refused.
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { pageLimits } from '../../../api/lists.ts';
-import { invalid, type Refusal } from '../../refusal.ts';
+import { pageLimits } from '../api/lists.ts';
+import { invalid, type Refusal } from './refusal.ts';
 
 /** A cursor that holds a place in the order of a list, usually the sort values and the id of the last item. */
 export function encodeCursor(place: unknown): string {
