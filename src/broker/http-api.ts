@@ -86,9 +86,10 @@ export async function createHttpApi(
 /** The registry's view of the node link: what it changes, the nodes learn at once. */
 function nodeStreams({ links, ingest }: ApiParts, now: () => Date): NodeStreams {
   return {
-    disconnect: (nodeId, reason) => {
-      ingest.standingChanged(nodeId, 'decommissioned');
-      links.disconnect(nodeId, reason);
+    disconnect: (nodeId, why) => {
+      // The node link hears of nodes that are out for good from the ingest.
+      if (why === 'decommissioned') ingest.standingChanged(nodeId, why);
+      else links.disconnect(nodeId, 'the provider of this node is suspended');
     },
     async pullInventory(nodeId) {
       if (!links.isLive(nodeId)) return false;

@@ -12,8 +12,8 @@ import { withConditions } from './search/search.ts';
 
 /** The streams of nodes, as far as this needs them. */
 export interface NodeStreams {
-  /** Ends the node's stream, if there is one. */
-  disconnect(nodeId: string, reason: string): void;
+  /** Ends the node's stream, if there is one: the node is out for good, or its provider may not take part. */
+  disconnect(nodeId: string, why: 'decommissioned' | 'suspended'): void;
   /** Asks the node for a snapshot. False where it is not connected. */
   pullInventory(nodeId: string): Promise<boolean>;
   /** Tells the node where it stands. */
@@ -29,7 +29,7 @@ const flagsOf = {
   uncordon: { cordoned: false, draining: false },
 } as const;
 
-/** @throws Refusal not-found; `GPUB_DECOMMISSIONED` */
+/** @throws Refusal not-found; `GPUB_NODE_DECOMMISSIONED` */
 export async function setStanding(
   { db, now, streams }: RegistryContext & { streams: NodeStreams },
   principal: Principal,

@@ -188,7 +188,7 @@ export async function updateNode(
 
 /**
  * A new token for a node that has not joined or lost its disk. Tokens made for it before end.
- * @throws Refusal not-found; `GPUB_DECOMMISSIONED`
+ * @throws Refusal not-found; `GPUB_NODE_DECOMMISSIONED`
  */
 export async function renewOnboardingToken(
   { db, now }: RegistryContext,
@@ -237,5 +237,5 @@ export async function deleteNode({ db, now }: RegistryContext, principal: Princi
 
 /** What nobody can do with a node that is decommissioned. */
 export function decommissioned(id: string): Refusal {
-  return new Refusal('conflict', 'GPUB_DECOMMISSIONED', `node ${id} is decommissioned: register it anew`);
+  return new Refusal('conflict', 'GPUB_NODE_DECOMMISSIONED', `node ${id} is decommissioned: register it anew`);
 }

@@ -8,6 +8,7 @@ import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
 import { cursorReader, pageOf } from '../paging.ts';
 import { countRows, inUse, type RegistryContext, recordChange, takeName } from './change.ts';
+import type { NodeStreams } from './node-standing.ts';
 import { findProvider, type ProviderRow } from './ownership.ts';
 
 /** Reads the cursor of a list that is ordered by id. */
@@ -127,32 +128,57 @@ export async function updateProvider(
   });
 }
 
-/** Lets a provider sell, or stops it; what it is already, it stays without a record. @throws Refusal not-found */
-export async function judgeProvider(
+/** Lets a provider sell. @throws Refusal not-found */
+export function verifyProvider(context: RegistryContext, principal: Principal, id: string): Promise<ProviderDetails> {
+  return judge(context, principal, id, { status: 'verified', reason: null });
+}
+
+/** Stops a provider from selling: its nodes are sent away, and not let in again. @throws Refusal not-found */
+export async function suspendProvider(
+  context: RegistryContext & { streams: Pick<NodeStreams, 'disconnect'> },
+  principal: Principal,
+  id: string,
+  reason: string,
+): Promise<ProviderDetails> {
+  const provider = await judge(context, principal, id, { status: 'suspended', reason });
+  // After the commit: who comes from now on is refused, who came before is found here.
+  const nodes = await context.db
+    .selectFrom('nodes')
+    .innerJoin('clusters', 'clusters.id', 'nodes.cluster_id')
+    .select('nodes.id')
+    .where('clusters.provider_id', '=', id)
+    .where('nodes.decommissioned_at', 'is', null)
+    .orderBy('nodes.id')
+    .execute();
+  for (const node of nodes) context.streams.disconnect(node.id, 'suspended');
+  return provider;
+}
+
+/** What it is already, it stays without a record. */
+async function judge(
   { db, now }: RegistryContext,
   principal: Principal,
   id: string,
-  verdict: { status: 'verified' } | { status: 'suspended'; reason: string },
+  { status, reason }: { status: 'verified' | 'suspended'; reason: string | null },
 ): Promise<ProviderDetails> {
   return db.transaction().execute(async (trx) => {
     const before = await findProvider(trx, principal, id, true);
-    const reason = verdict.status === 'suspended' ? verdict.reason : null;
-    if (before.status === verdict.status && before.status_reason === reason) {
+    if (before.status === status && before.status_reason === reason) {
       return { ...providerView(before), kyc_data: before.kyc_data };
     }
     const at = now();
     const row = await trx
       .updateTable('providers')
-      .set({ status: verdict.status, status_reason: reason, status_changed_at: at })
+      .set({ status, status_reason: reason, status_changed_at: at })
       .where('id', '=', id)
       .returningAll()
       .executeTakeFirstOrThrow();
     await recordChange(trx, at, principal, {
-      action: verdict.status === 'verified' ? 'provider.verify' : 'provider.suspend',
+      action: status === 'verified' ? 'provider.verify' : 'provider.suspend',
       accountId: row.account_id,
       target: { kind: 'provider', id },
       details: { before: before.status, ...(reason !== null && { reason }) },
-      events: [providerEvent(`provider.${verdict.status}`, at, row)],
+      events: [providerEvent(`provider.${status}`, at, row)],
     });
     return { ...providerView(row), kyc_data: row.kyc_data };
   });

@@ -104,6 +104,20 @@ test('an admin verifies and suspends; nobody else does', async () => {
   expect(journal.slice(3)).toEqual(['provider.verified', 'provider.suspended']);
 });
 
+test('the streams of a provider end when it is suspended, those of others do not', async () => {
+  const api = await startRegistryApi();
+  const { provider, cluster, node } = await register(api.as('provider'));
+  const second = (await api.as('provider').post(`/clusters/${cluster}/nodes`, { hostname: 'gpu-02' })).body.node_id;
+  await addNode(api.db, api.principals.provider.accountId);
+  const suspend = () => api.as('admin').post(`/providers/${provider}/suspend`, { reason: 'papers expired' });
+  await suspend();
+  const cut = [node, second].map((id) => ['disconnect', id, 'suspended']);
+  expect(api.streams.calls).toEqual(cut);
+  // A second time ends what the first, which may have been cut, left.
+  await suspend();
+  expect(api.streams.calls).toEqual([...cut, ...cut]);
+});
+
 test('nothing goes while it is used', async () => {
   const api = await startRegistryApi();
   const who = api.as('provider');
@@ -156,7 +170,7 @@ test('a node that is decommissioned loses its credentials, tokens and GPUs, and 
   expect(api.streams.calls).toContainEqual(['disconnect', node, 'decommissioned']);
   expect((await traces(api)).journal.slice(3)).toEqual(['gpu.removed', 'node.removed']);
   for (const what of ['cordon', 'onboarding-token']) {
-    expect((await who.post(`/nodes/${node}/${what}`)).body.code).toBe('GPUB_DECOMMISSIONED');
+    expect((await who.post(`/nodes/${node}/${what}`)).body.code).toBe('GPUB_NODE_DECOMMISSIONED');
   }
   expect((await who.post(`/clusters/${cluster}/nodes`, { hostname: 'gpu-01' })).status).toBe(201);
 });

@@ -16,17 +16,18 @@ import {
   createProvider,
   deleteProvider,
   getProvider,
-  judgeProvider,
   listProviders,
+  suspendProvider,
   updateProvider,
+  verifyProvider,
 } from '../../../registry/providers.ts';
 import type { ApiServer } from '../app.ts';
-import type { ApiServices } from '../routes.ts';
+import type { NodeServices } from './nodes.ts';
 
 const tags = ['providers'];
 
 /** Registers them. */
-export function providerRoutes(app: ApiServer, services: ApiServices): void {
+export function providerRoutes(app: ApiServer, services: NodeServices): void {
   app.post(
     '/api/v2/providers',
     {
@@ -101,7 +102,7 @@ export function providerRoutes(app: ApiServer, services: ApiServices): void {
       config: { action: 'provider.verify' },
       schema: { tags, summary: 'Let it sell', params: IdParams, response: { 200: ProviderDetails } },
     },
-    ({ principal, params }) => judgeProvider(services, principal, params.id, { status: 'verified' }),
+    ({ principal, params }) => verifyProvider(services, principal, params.id),
   );
   app.post(
     '/api/v2/providers/:id/suspend',
@@ -109,13 +110,12 @@ export function providerRoutes(app: ApiServer, services: ApiServices): void {
       config: { action: 'provider.suspend' },
       schema: {
         tags,
-        summary: 'Stop it from selling',
+        summary: 'Stop it from selling, and send its nodes away',
         params: IdParams,
         body: Suspension,
         response: { 200: ProviderDetails },
       },
     },
-    ({ principal, params, body }) =>
-      judgeProvider(services, principal, params.id, { status: 'suspended', reason: body.reason }),
+    ({ principal, params, body }) => suspendProvider(services, principal, params.id, body.reason),
   );
 }
