@@ -18,6 +18,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 the daemon or broker
 
 const byErrorCode: Readonly<Record<string, number>> = {
   GPUB_USAGE: exitCodes.usage,
+  GPUB_INVALID: exitCodes.usage,
   GPUB_GPU_NOT_FOUND: exitCodes.notFound,
   GPUB_DAEMON_UNREACHABLE: exitCodes.unreachable,
   GPUB_DAEMON_LOST: exitCodes.unreachable,

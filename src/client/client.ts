@@ -1,5 +1,6 @@
 // The typed client of the HTTP API: one method that calls a route, one that walks its pages, one that follows a stream.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withoutSilence } from './idle.ts';
 import { ApiProblem, BrokerUnreachable } from './problem.ts';
 import type { Routes } from './routes.ts';
 import { type ServerEvent, serverEvents } from './server-events.ts';
@@ -41,6 +42,8 @@ export type Input<R extends Route> = Params<R> &
 /** How often a GET is tried, and the longest wait before the first repetition, in milliseconds. */
 const tries = 3;
 const firstBackoff = 200;
+/** A stream in which nothing came for so long is dead, for the broker sends a beat every 15 s; in milliseconds. */
+const longestSilence = 60_000;
 /** A broker that asks for more patience than this is not waited for. */
 const longestWait = 5_000;
 
@@ -52,7 +55,11 @@ export interface Client {
   call<R extends Route>(route: R, input: Input<R>): Promise<Routes[R]['response']>;
   /** Every item of all pages, page by page. */
   all<R extends RouteWithPages>(route: R, input: Input<R>): AsyncGenerator<Routes[R]['response']['items'][number]>;
-  /** Events as the broker sends them, until the stream ends or `signal` is aborted. */
+  /**
+   * Events as the broker sends them, until the stream ends or `signal` is aborted. One without data only says how far
+   * the stream is: come back with its id.
+   * @throws ApiProblem when the broker refuses; BrokerUnreachable when nobody answers or the stream breaks or goes silent.
+   */
   follow(path: string, signal: AbortSignal, lastId?: string): AsyncGenerator<ServerEvent>;
 }
 
@@ -80,12 +87,17 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
+  /** An answer that breaks off is no answer. */
+  function answered(response: Response): Promise<unknown> {
+    return answerOf(response).catch((error: unknown) => new BrokerUnreachable(url, reasonOf(error), error));
+  }
+
   async function call<R extends Route>(route: R, input: Input<R>): Promise<Routes[R]['response']> {
     const [method = '', path = ''] = route.split(' ');
     const { params, query, body } = input as { params?: Record<string, string>; query?: object; body?: unknown };
     const target = base + fill(path, params ?? {}) + searchOf(query ?? {});
     for (let attempt = 1; ; attempt++) {
-      const outcome = await request(method, target, body).then(answerOf, (error: unknown) => error);
+      const outcome = await request(method, target, body).then(answered, (error: unknown) => error);
       if (!(outcome instanceof Error)) return outcome as Routes[R]['response'];
       const wait = method === 'GET' && attempt < tries ? patienceWith(outcome, attempt) : undefined;
       if (wait === undefined) throw outcome;
@@ -106,11 +118,17 @@ export function createClient(options: ClientOptions): Client {
   async function* follow(path: string, signal: AbortSignal, lastId?: string) {
     const resume = lastId === undefined ? {} : { 'last-event-id': lastId };
     const headers = { accept: 'text/event-stream', ...authorization, ...resume };
-    const response = await send(base + path, { headers, redirect: 'error', signal }).catch((error: unknown) => {
-      throw new BrokerUnreachable(url, reasonOf(error), error);
-    });
-    if (!response.ok || response.body === null) throw await answerOf(response);
-    yield* serverEvents(response.body);
+    const silence = withoutSilence(longestSilence, timeout);
+    const listening = AbortSignal.any([signal, silence.signal]);
+    try {
+      const response = await send(base + path, { headers, redirect: 'error', signal: listening });
+      if (!response.ok || response.body === null) throw await answered(response);
+      yield* serverEvents(response.body, silence.heard);
+    } catch (error) {
+      throw error instanceof ApiProblem || signal.aborted ? error : new BrokerUnreachable(url, reasonOf(error), error);
+    } finally {
+      silence.stop();
+    }
   }
 
   return { call, all, follow };

@@ -12,6 +12,7 @@ import type * as Nodes from '../api/nodes.ts';
 import type * as Pools from '../api/pools.ts';
 import type * as Products from '../api/products.ts';
 import type * as Providers from '../api/providers.ts';
+import type * as Telemetry from '../api/telemetry.ts';
 
 /** What a route answers. */
 interface Answers<Response extends TSchema> {
@@ -97,8 +98,12 @@ export interface Routes {
   'PATCH /pools/{id}': Takes<Pools.PoolChange, typeof Pools.Pool>;
   'DELETE /pools/{id}': Answers<Done>;
   'GET /pools/{id}/gpus': Lists<PageQuery, typeof Gpus.GpuPage>;
-  'POST /pools/{id}/gpus': Takes<Static<typeof Pools.PoolMembers>, typeof Pools.MembersChanged>;
-  'DELETE /pools/{id}/gpus': Takes<Static<typeof Pools.PoolMembers>, typeof Pools.MembersChanged>;
+  'POST /pools/{id}/gpus/add': Takes<Static<typeof Pools.PoolMembers>, typeof Pools.MembersChanged>;
+  'POST /pools/{id}/gpus/remove': Takes<Static<typeof Pools.PoolMembers>, typeof Pools.MembersChanged>;
+
+  'POST /telemetry/batch': Takes<Telemetry.TelemetryBatch, typeof Telemetry.TelemetryAccepted>;
+  'GET /telemetry/{node_id}': Lists<Telemetry.TelemetryQuery, typeof Telemetry.TelemetryPage>;
+  'GET /nodes/{id}/telemetry': Answers<typeof Telemetry.NodeTelemetry>;
 
   'GET /incidents': Lists<Incidents.IncidentQuery, typeof Incidents.IncidentPage>;
   'GET /incidents/figures': Lists<Incidents.IncidentFiguresQuery, typeof Incidents.IncidentFigures>;

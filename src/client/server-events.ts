@@ -1,7 +1,7 @@
 // Reads a stream of server-sent events.
 // Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
-/** One event; `data` is its text, JSON where the broker sends it. */
+/** One event; `data` is its text, JSON where the broker sends it, and empty where only the id is told. */
 export interface ServerEvent {
   readonly id: string;
   readonly event: string;
@@ -11,10 +11,18 @@ export interface ServerEvent {
 /** An event longer than this is no event of ours, in characters. */
 const longestEvent = 4 * 1024 * 1024;
 
-/** Every event of the stream, in order. @throws Error when one is longer than any of ours. */
-export async function* serverEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+/**
+ * Every event of the stream, in order.
+ * @param heard called whenever something came
+ * @throws Error when one is longer than any of ours.
+ */
+export async function* serverEvents(
+  body: ReadableStream<Uint8Array>,
+  heard: () => void = () => undefined,
+): AsyncGenerator<ServerEvent> {
   let rest = '';
   for await (const chunk of body.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)) {
+    heard();
     const blocks = (rest + chunk).split(/\r?\n\r?\n/);
     rest = blocks.pop() ?? '';
     if (rest.length > longestEvent) throw new Error(`an event is longer than ${longestEvent} characters`);
@@ -25,7 +33,7 @@ export async function* serverEvents(body: ReadableStream<Uint8Array>): AsyncGene
   }
 }
 
-/** Undefined for a block of comments. */
+/** Undefined for a block that says neither what happened nor how far the stream is. */
 function parse(block: string): ServerEvent | undefined {
   const fields = { id: '', event: 'message', data: [] as string[] };
   for (const line of block.split(/\r?\n/)) {
@@ -33,5 +41,5 @@ function parse(block: string): ServerEvent | undefined {
     if (name === 'data') fields.data.push(value);
     else if (name === 'id' || name === 'event') fields[name] = value;
   }
-  return fields.data.length === 0 ? undefined : { ...fields, data: fields.data.join('\n') };
+  return fields.data.length === 0 && fields.id === '' ? undefined : { ...fields, data: fields.data.join('\n') };
 }

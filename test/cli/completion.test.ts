@@ -28,12 +28,22 @@ test.each([
   [['gpubroker', 'g'], ['gpus']],
   [
     ['gpubroker', 'gpus', ''],
-    ['list', 'get', 'describe', 'watch', 'search', '--help'],
+    ['list', 'get', 'describe', 'watch', 'search', 'show', 'maintenance', '--help'],
   ],
   [['gpubroker', 'gpus', 'list', '--j'], ['--json']],
   [
     ['gpubroker', 'gpus', 'list', '--socket', '/x', '--t'],
     ['--tls-ca', '--timeout'],
+  ],
+  [['gpubroker', 'acc'], ['accounts']],
+  [['gpubroker', 'users', 'create', 'ada@example.org', '--r'], ['--role']],
+  [
+    ['gpubroker', 'gpus', 'maintenance', '0198', 'o'],
+    ['on', 'off'],
+  ],
+  [
+    ['gpubroker', 'gpus', 'search', '--memory'],
+    ['--memory-gb-min', '--memory-gb-max'],
   ],
   [['gpubroker', 'log-level', 'd'], ['debug']],
   [
@@ -51,8 +61,17 @@ test.each([
 });
 
 test.each([
-  ['zsh', ['#compdef gpubroker', 'compadd', "' gpus') words_here='list get describe watch search --help'"]],
-  ['fish', ['complete -c gpubroker', "case ' gpus'\n      string split ' ' 'list get describe watch search --help'"]],
+  [
+    'zsh',
+    ['#compdef gpubroker', 'compadd', "' gpus') words_here='list get describe watch search show maintenance --help'"],
+  ],
+  [
+    'fish',
+    [
+      'complete -c gpubroker',
+      "case ' gpus'\n      string split ' ' 'list get describe watch search show maintenance --help'",
+    ],
+  ],
 ])('%s', async (shell, parts) => {
   const { stdout } = await command('completion', shell);
   for (const part of parts) expect(stdout).toContain(part);

@@ -6,8 +6,8 @@
 import type { ServerResponse } from 'node:http';
 import type pg from 'pg';
 import type { Change } from '../../api/inventory.ts';
+import { providersOf } from '../identity/visible-providers.ts';
 import { Refusal } from '../refusal.ts';
-import { providersOf } from '../registry/search/search.ts';
 import type { Queryable } from '../storage/database.ts';
 import { changesAfter, changeView, lastSeq } from './changes.ts';
 import { followJournal, type StoredEvent, type Tail, type TailOptions } from './tail.ts';
@@ -87,6 +87,8 @@ export class ChangeStream {
       this.#write(client, 'retry: 1000\n\n');
       await this.#start();
       client.position = after ?? this.#position;
+      // Whoever is cut before the first event comes back to this place.
+      this.#write(client, `id: ${client.position}\n\n`);
       await this.#catchUp(client);
       await closed;
     } catch (error) {

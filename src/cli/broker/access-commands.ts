@@ -1,4 +1,4 @@
-// The commands for access: signing in and out, and API keys.
+// The commands for access: signing in and out, one's own password, and API keys.
 import { type Command, Option } from 'commander';
 import type { NewApiKey } from '../../api/identity.ts';
 import { command, durationOf, listed } from './command.ts';
@@ -17,6 +17,10 @@ export function addAccessCommands(program: Command): void {
   );
   brokerCommand(program, 'whoami', 'show as whom commands speak', 'gpubroker whoami').action(
     async (options: BrokerOptions) => (await file()).whoami(options),
+  );
+  const change = 'set a password of your own';
+  brokerCommand(program, 'password', change, 'gpubroker password').action(async (options: BrokerOptions) =>
+    (await file()).changePassword(options),
   );
   addKeys(program);
 }

@@ -4,7 +4,7 @@ import { ChainCheck, type ChainVerdict } from '../../api/audit-chain.ts';
 import type { Client } from '../../client/client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { print, printJson, remark } from '../output.ts';
-import { type Columns, collect, showList } from './show.ts';
+import { type Columns, collect, pageFor, showList } from './show.ts';
 
 const columns: Columns<AuditEntryView> = {
   SEQ: ({ seq }) => seq,
@@ -19,7 +19,7 @@ const columns: Columns<AuditEntryView> = {
 const progressEvery = 10_000;
 
 export async function listAudit(client: Client, json: boolean, query: AuditQuery, limit: number): Promise<void> {
-  const items = await collect(client.all('GET /audit', { query }), limit);
+  const items = await collect(client.all('GET /audit', { query: { ...query, ...pageFor(limit) } }), limit);
   showList(items, { json, columns, nothing: 'Nothing was recorded.' });
 }
 

@@ -1,7 +1,7 @@
 // `gpubroker clusters`: nodes of one provider in one place.
-import type { Cluster } from '../../api/clusters.ts';
+import type { Cluster, ClusterQuery } from '../../api/clusters.ts';
 import type { Client } from '../../client/client.ts';
-import { type Columns, collect, showDone, showList, showOne } from './show.ts';
+import { type Columns, collect, pageFor, showDone, showList, showOne } from './show.ts';
 
 const columns: Columns<Cluster> = {
   ID: ({ id }) => id,
@@ -12,9 +12,8 @@ const columns: Columns<Cluster> = {
   AVAILABLE: ({ available_gpus }) => available_gpus,
 };
 
-/** Those of one provider, else all that may be seen. */
-export async function listClusters(client: Client, json: boolean, provider?: string, limit = 100): Promise<void> {
-  const clusters = client.all('GET /clusters', { query: provider === undefined ? {} : { provider_id: provider } });
+export async function listClusters(client: Client, json: boolean, query: ClusterQuery, limit: number): Promise<void> {
+  const clusters = client.all('GET /clusters', { query: { ...query, ...pageFor(limit) } });
   const nothing = 'No cluster yet; `gpubroker clusters create` makes one.';
   showList(await collect(clusters, limit), { json, columns, nothing });
 }

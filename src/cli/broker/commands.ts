@@ -2,12 +2,16 @@
 // it runs.
 import type { Command } from 'commander';
 import { addAccessCommands } from './access-commands.ts';
+import { addAccountCommands } from './account-commands.ts';
+import { addGpuCommands } from './gpu-commands.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { addSupplyCommands } from './supply-commands.ts';
 
 /** Adds every command of the broker to the tree; `gpus` is the group that the node's commands are in already. */
 export function addBrokerCommands(program: Command, gpus: Command, done: (exitCode: number) => void): void {
   addAccessCommands(program);
-  addSupplyCommands(program, gpus);
+  addAccountCommands(program);
+  addSupplyCommands(program);
+  addGpuCommands(program, gpus);
   addOperationCommands(program, done);
 }

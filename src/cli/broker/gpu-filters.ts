@@ -4,7 +4,9 @@
 interface FilterFlag {
   readonly description?: string;
   readonly choices?: readonly string[];
+  /** Takes yes or no; yes where it stands alone. */
   readonly isSwitch?: boolean;
+  readonly isNumber?: boolean;
 }
 
 /** By the name of the filter in the API. */
@@ -20,8 +22,8 @@ export const gpuFilterFlags: Readonly<Record<string, FilterFlag>> = {
   form_factor: {},
   interconnect: {},
   architecture: {},
-  memory_gb_min: { description: 'GiB.' },
-  memory_gb_max: { description: 'GiB.' },
+  memory_gb_min: { description: 'GiB.', isNumber: true },
+  memory_gb_max: { description: 'GiB.', isNumber: true },
   compute_capability_min: {},
   driver_version: {},
   cuda_version: {},
@@ -33,13 +35,13 @@ export const gpuFilterFlags: Readonly<Record<string, FilterFlag>> = {
     description: 'This label or a better one.',
     choices: ['simulated', 'self-reported', 'measured', 'challenge-verified'],
   },
-  score_min: {},
+  score_min: { isNumber: true },
   serial: {},
   uuid: {},
   ecc: { isSwitch: true },
   mig: { isSwitch: true },
   parent: { description: 'The name of the GPU of which it is an instance.' },
-  numa_node: {},
+  numa_node: { isNumber: true },
   recommended_action: {},
   condition: { description: 'A condition and its status.' },
   attributes: { description: 'JSON that the attributes contain.' },

@@ -1,7 +1,7 @@
 // `gpubroker keys`: API keys of one's own.
 import type { ApiKeyView, NewApiKey } from '../../api/identity.ts';
 import type { Client } from '../../client/client.ts';
-import { ago, type Columns, collect, showDone, showList } from './show.ts';
+import { ago, type Columns, collect, pageFor, showDone, showList } from './show.ts';
 
 const columns: Columns<ApiKeyView> = {
   ID: ({ id }) => id,
@@ -12,7 +12,7 @@ const columns: Columns<ApiKeyView> = {
 };
 
 export async function listKeys(client: Client, json: boolean, limit: number): Promise<void> {
-  const items = await collect(client.all('GET /auth/api-keys', {}), limit);
+  const items = await collect(client.all('GET /auth/api-keys', { query: pageFor(limit) }), limit);
   showList(items, { json, columns, nothing: 'No API key.' });
 }
 

@@ -1,27 +1,28 @@
 // `gpubroker login`, `logout` and `whoami`.
-import { hostname } from 'node:os';
 import { createClient } from '../../client/client.ts';
+import { oneLine } from '../output.ts';
 import { signInByBrowser } from './browser-sign-in.ts';
-import { readKeyFile, trust, usualUrl } from './connection.ts';
-import { readPassword } from './password.ts';
-import { profilePath, readProfile, removeProfile, writeProfile } from './profile.ts';
+import { readKeyFile, saidCa, trust, usualUrl } from './connection.ts';
+import { readPassword, readPasswordChange } from './password.ts';
+import { type Profile, profilePath, readProfile, removeProfile, writeProfile } from './profile.ts';
 import { type BrokerOptions, explained, withBroker } from './run.ts';
 import { showDone, showOne } from './show.ts';
 
 export interface LoginOptions extends BrokerOptions {
   readonly email?: string;
-  readonly oidc?: boolean;
 }
 
 /** Signs in, and keeps the token in a file that nobody else can read. */
 export async function login(options: LoginOptions): Promise<void> {
-  const url = options.broker ?? usualUrl();
-  if (options.ca !== undefined) trust(options.ca);
+  const url = usualUrl(options);
+  const known = readProfile();
+  const ca = saidCa(options) ?? (known?.url === url ? known.ca : undefined);
+  if (ca !== undefined) trust(ca);
   const { token, expiresAt } = await explained(() => tokenFor(url, options));
   const client = createClient({ url, token, timeout: options.timeout });
   // A key that is not good must not be kept.
   const me = await explained(() => client.call('GET /auth/me', {}));
-  writeProfile({ url, token, ca: options.ca, expiresAt });
+  writeProfile({ url, token, ca, expiresAt });
   const said = `Signed in to ${url} as ${me.user.email} (${me.user.role}); kept in ${profilePath()}.`;
   showDone({ url, user: me.user, expires_at: expiresAt ?? null }, said, options.json ?? false);
 }
@@ -34,7 +35,7 @@ async function tokenFor(url: string, options: LoginOptions): Promise<{ token: st
     const session = await signInByBrowser(client, url);
     return { token: session.access_token, expiresAt: session.expires_at };
   }
-  const password = await readPassword(`Password of ${options.email} at ${url}: `);
+  const password = await readPassword(oneLine(`Password of ${options.email} at ${url}: `));
   const session = await client.call('POST /auth/login', { body: { email: options.email, password } });
   return { token: session.access_token, expiresAt: session.expires_at };
 }
@@ -44,15 +45,38 @@ export async function logout(options: BrokerOptions): Promise<void> {
   const profile = readProfile();
   removeProfile();
   if (!profile) return showDone({ success: true }, 'Nobody was signed in.', options.json ?? false);
-  const client = createClient({ url: profile.url, token: profile.token, timeout: options.timeout });
-  const ended = await client.call('POST /auth/logout', {}).then(
-    () => true,
-    () => false,
-  );
-  const said = ended
-    ? 'Signed out.'
-    : 'Signed out here; the broker was not told, so the session lasts until it expires.';
-  showDone({ success: true, session_ended: ended }, said, options.json ?? false);
+  const ended = await endSession(profile, options.timeout);
+  const said = {
+    ended: 'Signed out.',
+    key: 'Signed out here; the API key stays good: `gpubroker keys revoke` ends it.',
+    untold: 'Signed out here; the broker was not told, so the session lasts until it expires.',
+  }[ended];
+  showDone({ success: true, session_ended: ended === 'ended' }, said, options.json ?? false);
+}
+
+/** Whether the session was ended; an API key has none. */
+async function endSession(
+  { url, token, ca, expiresAt }: Profile,
+  timeout: number,
+): Promise<'ended' | 'key' | 'untold'> {
+  if (expiresAt === undefined) return 'key';
+  try {
+    if (ca !== undefined) trust(ca);
+    await createClient({ url, token, timeout }).call('POST /auth/logout', {});
+    return 'ended';
+  } catch {
+    return 'untold';
+  }
+}
+
+/** Sets a password of one's own; other sessions end. */
+export function changePassword(options: BrokerOptions): Promise<void> {
+  return withBroker(options, async (client, json) => {
+    const { current, wanted } = await readPasswordChange();
+    const body = { current_password: current, new_password: wanted };
+    const answer = await client.call('PUT /auth/password', { body });
+    showDone(answer, 'Changed the password; other sessions have ended.', json);
+  });
 }
 
 export function whoami(options: BrokerOptions): Promise<void> {
@@ -60,6 +84,6 @@ export function whoami(options: BrokerOptions): Promise<void> {
     const { user, account, credential } = await client.call('GET /auth/me', {});
     const { kind, scopes } = credential;
     const shown = { email: user.email, role: user.role, account: account.name, by: kind, scopes: scopes.join(', ') };
-    showOne(json ? { user, account, credential } : { ...shown, machine: hostname() }, json);
+    showOne(json ? { user, account, credential } : shown, json);
   });
 }

@@ -2,7 +2,7 @@
 import type { Node, NodeQuery } from '../../api/nodes.ts';
 import type { Client } from '../../client/client.ts';
 import { print } from '../output.ts';
-import { ago, type Columns, collect, showDone, showList, showOne, word } from './show.ts';
+import { ago, type Columns, collect, pageFor, showDone, showList, showOne, word } from './show.ts';
 
 const columns: Columns<Node> = {
   ID: ({ id }) => id,
@@ -16,7 +16,11 @@ const columns: Columns<Node> = {
 
 export async function listNodes(client: Client, json: boolean, query: NodeQuery, limit: number): Promise<void> {
   const nothing = 'No such node; `gpubroker nodes add` makes the token with which one joins.';
-  showList(await collect(client.all('GET /nodes', { query }), limit), { json, columns, nothing });
+  showList(await collect(client.all('GET /nodes', { query: { ...query, ...pageFor(limit) } }), limit), {
+    json,
+    columns,
+    nothing,
+  });
 }
 
 export async function showNode(client: Client, json: boolean, id: string): Promise<void> {
@@ -37,7 +41,13 @@ export async function addNode(client: Client, json: boolean, hostname: string, c
     `It joins once with this token, until ${created.expires_at}:`,
     created.onboarding_token,
   ];
-  showDone(created, said.join('\n'), json);
+  showDone(created, said, json);
+}
+
+/** For a node that lost its token before it joined, or that joins anew; the token before is good for nothing then. */
+export async function renewToken(client: Client, json: boolean, id: string): Promise<void> {
+  const made = await client.call('POST /nodes/{id}/onboarding-token', { params: { id } });
+  showDone(made, made.onboarding_token, json);
 }
 
 export const operations = ['cordon', 'uncordon', 'drain', 'decommission'] as const;

@@ -2,8 +2,8 @@
 import { type Command, Option } from 'commander';
 import type { Alert } from '../../api/alerts.ts';
 import type { AuditQuery } from '../../api/audit.ts';
-import type { IncidentQuery } from '../../api/incidents.ts';
-import { command, given, listed, textOf } from './command.ts';
+import type { IncidentFiguresQuery, IncidentQuery } from '../../api/incidents.ts';
+import { command, durationOf, given, listed, textOf, timeOf } from './command.ts';
 import { brokerGroup } from './run.ts';
 
 /** Adds them; `done` receives the exit code of a command that is not simply done. */
@@ -23,15 +23,40 @@ function addIncidents(program: Command): void {
     'show a line for each incident that is not closed',
     'gpubroker incidents list --severity critical',
     async (client, json, flags) => {
-      const status = flags.status === 'all' ? undefined : (flags.status as IncidentQuery['status']);
       const severity = flags.severity as IncidentQuery['severity'];
-      const query = given<IncidentQuery>({ status, severity, kind: textOf(flags.kind) });
-      await (await file()).listIncidents(client, json, query, flags.limit);
+      const query = given<IncidentQuery>({
+        severity,
+        kind: textOf(flags.kind),
+        cluster_id: textOf(flags.cluster),
+        node_id: textOf(flags.node),
+        gpu_id: textOf(flags.gpu),
+      });
+      const status = flags.status as keyof typeof import('./incidents.ts').incidentStatuses;
+      await (await file()).listIncidents(client, json, { query, status, limit: flags.limit });
     },
   )
-    .addOption(new Option('--status <status>').choices(['open', 'acknowledged', 'closed', 'all']).default('open'))
+    .addOption(
+      new Option('--status <status>', 'active: open or acknowledged')
+        .choices(['active', 'open', 'acknowledged', 'closed', 'all'])
+        .default('active'),
+    )
     .addOption(new Option('--severity <severity>').choices(['info', 'warning', 'critical']))
-    .option('--kind <kind>', 'for instance node-offline');
+    .option('--kind <kind>', 'for instance node-offline')
+    .option('--cluster <id>', 'of this cluster alone')
+    .option('--node <id>', 'of this node alone')
+    .option('--gpu <id>', 'of this GPU alone');
+  command(
+    group,
+    'figures',
+    'show how often what goes wrong, and how fast it is answered',
+    'gpubroker incidents figures --from 720h',
+    async (client, json, flags) => {
+      const query = given<IncidentFiguresQuery>({ from: textOf(flags.from), to: textOf(flags.to) });
+      await (await file()).showFigures(client, json, query);
+    },
+  )
+    .addOption(new Option('--from <time>', 'opened since then').argParser(timeOf))
+    .addOption(new Option('--to <time>', 'opened before then').argParser(timeOf));
   command(group, 'get <id>', 'show one', 'gpubroker incidents get 0198…', async (client, json, _flags, id = '') =>
     (await file()).showIncident(client, json, id),
   );
@@ -76,6 +101,21 @@ function addAlerts(program: Command): void {
   );
   command(
     group,
+    'get-rule <id>',
+    'show a rule',
+    'gpubroker alerts get-rule 0198…',
+    async (client, json, _flags, id = '') => (await file()).showRule(client, json, id),
+  );
+  command(
+    group,
+    'change-rule <id> <file>',
+    'change what a YAML or JSON file names of a rule',
+    'gpubroker alerts change-rule 0198… offline.yaml',
+    async (client, json, _flags, id = '', path = '') => (await file()).changeRule(client, json, id, path),
+  );
+  addMuting(group);
+  command(
+    group,
     'test-rule <id>',
     'send a trial message through every channel of a rule',
     'gpubroker alerts test-rule 0198…',
@@ -90,6 +130,27 @@ function addAlerts(program: Command): void {
   );
 }
 
+function addMuting(group: Command): void {
+  const file = () => import('./alerts.ts');
+  command(
+    group,
+    'mute-rule <id>',
+    'have a rule send nothing for a while',
+    'gpubroker alerts mute-rule 0198… --lasting 2h',
+    async (client, json, flags, id = '') => {
+      const until = new Date(Date.now() + Number(flags.lasting)).toISOString();
+      await (await file()).muteRule(client, json, id, until);
+    },
+  ).addOption(new Option('--lasting <duration>', 'how long').default(3_600_000, '1h').argParser(durationOf));
+  command(
+    group,
+    'unmute-rule <id>',
+    'have a rule speak again',
+    'gpubroker alerts unmute-rule 0198…',
+    async (client, json, _flags, id = '') => (await file()).muteRule(client, json, id, null),
+  );
+}
+
 function addAudit(program: Command, done: (exitCode: number) => void): void {
   const group = brokerGroup(program, 'audit', 'who did what', 'gpubroker audit verify');
   const file = () => import('./audit.ts');
@@ -100,12 +161,20 @@ function addAudit(program: Command, done: (exitCode: number) => void): void {
     'gpubroker audit list --action node.decommission',
     async (client, json, flags) => {
       const outcome = flags.outcome as AuditQuery['outcome'];
-      const query = given<AuditQuery>({ action: textOf(flags.action), outcome, target_id: textOf(flags.target) });
+      const query = given<AuditQuery>({
+        action: textOf(flags.action),
+        outcome,
+        target_id: textOf(flags.target),
+        from: textOf(flags.from),
+        to: textOf(flags.to),
+      });
       await (await file()).listAudit(client, json, query, flags.limit);
     },
   )
     .option('--action <action>', 'for instance node.operate')
     .option('--target <id>', 'about this thing alone')
+    .addOption(new Option('--from <time>', 'since then').argParser(timeOf))
+    .addOption(new Option('--to <time>', 'before then').argParser(timeOf))
     .addOption(new Option('--outcome <outcome>').choices(['allowed', 'refused', 'failed']));
   command(
     group,
@@ -124,8 +193,14 @@ function addChanges(program: Command): void {
     'gpubroker changes --json | jq .kind',
     async (client, json) => {
       const stop = new AbortController();
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-      await (await import('./changes.ts')).followChanges(client, json, stop.signal);
+      const end = () => stop.abort();
+      const signals = ['SIGINT', 'SIGTERM'] as const;
+      for (const signal of signals) process.once(signal, end);
+      try {
+        await (await import('./changes.ts')).followChanges(client, json, stop.signal);
+      } finally {
+        for (const signal of signals) process.off(signal, end);
+      }
     },
   );
 }

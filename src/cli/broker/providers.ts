@@ -1,7 +1,7 @@
 // `gpubroker providers`: who brings GPUs.
-import type { Provider } from '../../api/providers.ts';
+import type { Provider, ProviderChange, ProviderQuery } from '../../api/providers.ts';
 import type { Client } from '../../client/client.ts';
-import { ago, type Columns, collect, showDone, showList, showOne, word } from './show.ts';
+import { ago, type Columns, collect, pageFor, showDone, showList, showOne, word } from './show.ts';
 
 const columns: Columns<Provider> = {
   ID: ({ id }) => id,
@@ -11,8 +11,8 @@ const columns: Columns<Provider> = {
   CREATED: ({ created_at }) => ago(created_at),
 };
 
-export async function listProviders(client: Client, json: boolean, limit: number): Promise<void> {
-  const items = await collect(client.all('GET /providers', {}), limit);
+export async function listProviders(client: Client, json: boolean, query: ProviderQuery, limit: number): Promise<void> {
+  const items = await collect(client.all('GET /providers', { query: { ...query, ...pageFor(limit) } }), limit);
   showList(items, { json, columns, nothing: 'No provider yet; `gpubroker providers create` registers one.' });
 }
 
@@ -23,6 +23,11 @@ export async function showProvider(client: Client, json: boolean, id: string): P
 export async function createProvider(client: Client, json: boolean, name: string, company: string): Promise<void> {
   const created = await client.call('POST /providers', { body: { name, company } });
   showDone(created, `Registered ${name}: ${created.provider_id}`, json);
+}
+
+export async function changeProvider(client: Client, json: boolean, id: string, body: ProviderChange): Promise<void> {
+  const provider = await client.call('PATCH /providers/{id}', { params: { id }, body });
+  showDone(provider, `Changed ${provider.name}.`, json);
 }
 
 export async function verifyProvider(client: Client, json: boolean, id: string): Promise<void> {

@@ -1,12 +1,13 @@
 // Runs a command against the broker, and turns what the broker refuses into one clear line.
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { ApiProblem, BrokerUnreachable, type Client } from '../../client/client.ts';
+import type { Client } from '../../client/client.ts';
+import { ApiProblem, BrokerUnreachable } from '../../client/problem.ts';
 import { parseDuration } from '../../daemon/duration.ts';
 import { CodedError } from '../../daemon/errors.ts';
 import { brokerUnreachable } from '../errors.ts';
 import { exitCodesHelp } from '../exit-codes.ts';
-import { type ConnectionOptions, connectToBroker } from './connection.ts';
+import type { ConnectionOptions } from './connection.ts';
 
 export interface BrokerOptions extends ConnectionOptions {
   readonly json?: boolean;
@@ -41,6 +42,7 @@ export async function withBroker<Result>(
   options: BrokerOptions,
   use: (client: Client, json: boolean) => Promise<Result>,
 ): Promise<Result> {
+  const { connectToBroker } = await import('./connection.ts');
   return explained(async () => use(connectToBroker(options), options.json ?? false));
 }
 
@@ -56,7 +58,10 @@ export async function explained<Result>(act: () => Promise<Result>): Promise<Res
 }
 
 function toCodedError(problem: ApiProblem): CodedError {
-  return new CodedError(problem.code || `HTTP ${problem.status}`, problem.message, adviceFor(problem));
+  const { field, message, status } = problem;
+  // A refusal of a value names its field already.
+  const where = field === undefined || message.includes(field) ? '' : ` (${field})`;
+  return new CodedError(problem.code || `HTTP ${status}`, message + where, adviceFor(problem));
 }
 
 function adviceFor({ status, allowed, retryAfter, requestId }: ApiProblem): string {

@@ -1,5 +1,5 @@
 // How things of the broker look: a table for people, the API's own JSON for programs.
-import { coloured, formatTable, print, printJson, remark } from '../output.ts';
+import { coloured, formatTable, oneLine, print, printJson, remark } from '../output.ts';
 import { absent, formatAge } from '../quantities.ts';
 
 type Cell = string | number | boolean | null | undefined;
@@ -27,10 +27,15 @@ export function showOne(item: object, json: boolean): void {
   else print(formatTable(rows));
 }
 
-/** Says that something was done, or prints what the broker answered. */
-export function showDone(answer: unknown, said: string, json: boolean): void {
+/** Says that something was done, or prints what the broker answered. No name or reason in a line makes another line. */
+export function showDone(answer: unknown, said: string | readonly string[], json: boolean): void {
   if (json) printJson(answer);
-  else print(said);
+  else print([said].flat().map(oneLine).join('\n'));
+}
+
+/** The size of page with which a list of at most so many takes the fewest requests, and one of them tells of more. */
+export function pageFor(most: number): { limit: number } {
+  return { limit: Math.min(most + 1, 500) };
 }
 
 /** Everything a generator gives, but no more than `most`; says so when there is more. */

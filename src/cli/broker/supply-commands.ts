@@ -1,25 +1,26 @@
-// The commands for supply: providers, clusters, nodes, the tokens with which they join, and GPUs.
+// The commands for supply: providers, clusters, nodes, and the tokens with which they join.
 import { type Command, Option } from 'commander';
+import type { ClusterQuery } from '../../api/clusters.ts';
 import type { NodeQuery } from '../../api/nodes.ts';
+import type { ProviderChange, ProviderQuery } from '../../api/providers.ts';
 import { command, countOf, durationOf, given, listed, textOf } from './command.ts';
-import { addFilters } from './gpus-search.ts';
 import { brokerGroup } from './run.ts';
 
-/** Adds them; `gpus` is the group that the node's commands are in already. */
-export function addSupplyCommands(program: Command, gpus: Command): void {
+/** Adds them. */
+export function addSupplyCommands(program: Command): void {
   addProviders(program);
   addClusters(program);
   addNodes(program);
   addTokens(program);
-  addSearch(gpus);
 }
 
 function addProviders(program: Command): void {
   const group = brokerGroup(program, 'providers', 'who brings GPUs', 'gpubroker providers list');
   const file = () => import('./providers.ts');
-  listed(group, 'list', 'show a line for each provider', 'gpubroker providers list', async (client, json, { limit }) =>
-    (await file()).listProviders(client, json, limit),
-  );
+  listed(group, 'list', 'show a line for each provider', 'gpubroker providers list', async (client, json, flags) => {
+    const query = given<ProviderQuery>({ status: flags.status as ProviderQuery['status'] });
+    await (await file()).listProviders(client, json, query, flags.limit);
+  }).addOption(new Option('--status <status>', 'in this status').choices(['pending_kyc', 'verified', 'suspended']));
   command(group, 'get <id>', 'show one', 'gpubroker providers get 0198…', async (client, json, _flags, id = '') =>
     (await file()).showProvider(client, json, id),
   );
@@ -31,6 +32,18 @@ function addProviders(program: Command): void {
     async (client, json, flags, name = '') =>
       (await file()).createProvider(client, json, name, String(flags.company ?? name)),
   ).option('--company <company>', 'whose it is (default: the name)');
+  command(
+    group,
+    'change <id>',
+    'name it anew',
+    'gpubroker providers change 0198… --name south',
+    async (client, json, flags, id = '') => {
+      const change = given<ProviderChange>({ name: textOf(flags.name), company: textOf(flags.company) });
+      await (await file()).changeProvider(client, json, id, change);
+    },
+  )
+    .option('--name <name>', 'its name from now on')
+    .option('--company <company>', 'whose it is');
   command(
     group,
     'verify <id>',
@@ -57,9 +70,12 @@ function addProviders(program: Command): void {
 function addClusters(program: Command): void {
   const group = brokerGroup(program, 'clusters', 'nodes of one provider in one place', 'gpubroker clusters list');
   const file = () => import('./clusters.ts');
-  listed(group, 'list', 'show a line for each cluster', 'gpubroker clusters list', async (client, json, flags) =>
-    (await file()).listClusters(client, json, textOf(flags.provider), flags.limit),
-  ).option('--provider <id>', 'of this provider alone');
+  listed(group, 'list', 'show a line for each cluster', 'gpubroker clusters list', async (client, json, flags) => {
+    const query = given<ClusterQuery>({ provider_id: textOf(flags.provider), region: textOf(flags.region) });
+    await (await file()).listClusters(client, json, query, flags.limit);
+  })
+    .option('--provider <id>', 'of this provider alone')
+    .option('--region <region>', 'in this region alone');
   command(group, 'get <id>', 'show one', 'gpubroker clusters get 0198…', async (client, json, _flags, id = '') =>
     (await file()).showCluster(client, json, id),
   );
@@ -94,11 +110,20 @@ function addNodes(program: Command): void {
     'gpubroker nodes list --status offline',
     async (client, json, flags) => {
       const status = textOf(flags.status) as NodeQuery['status'];
-      const query = given<NodeQuery>({ cluster_id: textOf(flags.cluster), status });
+      const query = given<NodeQuery>({
+        cluster_id: textOf(flags.cluster),
+        provider_id: textOf(flags.provider),
+        hostname: textOf(flags.hostname),
+        status,
+        include_decommissioned: flags.decommissioned === true ? true : undefined,
+      });
       await (await file()).listNodes(client, json, query, flags.limit);
     },
   )
     .option('--cluster <id>', 'of this cluster alone')
+    .option('--provider <id>', 'of this provider alone')
+    .option('--hostname <hostname>', 'of this name')
+    .option('--decommissioned', 'also those that are out for good')
     .addOption(new Option('--status <status>', 'in this status').choices(['healthy', 'degraded', 'offline']));
   command(
     group,
@@ -114,6 +139,18 @@ function addNodes(program: Command): void {
     'gpubroker nodes add gpu-01 --cluster 0198…',
     async (client, json, flags, hostname = '') => (await file()).addNode(client, json, hostname, String(flags.cluster)),
   ).requiredOption('--cluster <id>', 'the cluster that it is in');
+  command(
+    group,
+    'token <id>',
+    'make a new token for one that has not joined or lost its disk; prints it this once',
+    'gpubroker nodes token 0198… > token',
+    async (client, json, _flags, id = '') => (await file()).renewToken(client, json, id),
+  );
+  addOperations(group);
+}
+
+function addOperations(group: Command): void {
+  const file = () => import('./nodes.ts');
   const operations = {
     cordon: 'give it no new leases',
     uncordon: 'give it leases again',
@@ -167,19 +204,4 @@ function addTokens(program: Command): void {
     'gpubroker tokens revoke 0198… 0199…',
     async (client, json, _flags, cluster = '', id = '') => (await file()).revokeToken(client, json, cluster, id),
   );
-}
-
-function addSearch(gpus: Command): void {
-  const file = () => import('./gpus-search.ts');
-  const search = listed(
-    gpus,
-    'search',
-    'search the GPUs of all nodes that are joined to the broker',
-    'gpubroker gpus search --product H100-SXM5-80GB --health healthy --sort score --order desc',
-    async (client, json, flags) => {
-      const { filtersOf, searchGpus } = await file();
-      await searchGpus(client, json, filtersOf(flags), flags.limit);
-    },
-  );
-  addFilters(search);
 }

@@ -1,7 +1,7 @@
 // `gpubroker tokens`: with which a fleet of nodes joins a cluster.
 import type { EnrolmentToken } from '../../api/clusters.ts';
 import type { Client } from '../../client/client.ts';
-import { ago, type Columns, collect, showDone, showList } from './show.ts';
+import { ago, type Columns, collect, pageFor, showDone, showList } from './show.ts';
 
 const columns: Columns<EnrolmentToken> = {
   ID: ({ id }) => id,
@@ -12,7 +12,10 @@ const columns: Columns<EnrolmentToken> = {
 };
 
 export async function listTokens(client: Client, json: boolean, cluster: string, limit: number): Promise<void> {
-  const items = await collect(client.all('GET /clusters/{id}/enrolment-tokens', { params: { id: cluster } }), limit);
+  const items = await collect(
+    client.all('GET /clusters/{id}/enrolment-tokens', { params: { id: cluster }, query: pageFor(limit) }),
+    limit,
+  );
   showList(items, { json, columns, nothing: 'No token; `gpubroker tokens create` makes one.' });
 }
 

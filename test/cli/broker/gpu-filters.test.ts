@@ -9,7 +9,8 @@ test('every filter and every field to sort by has its flag', () => {
   );
   const expected = filters.map(([name, { enum: choices, type, description }]) => {
     const flag = { ...(description && { description }), ...(choices && { choices }) };
-    return [name, type === 'boolean' ? { ...flag, isSwitch: true } : flag];
+    if (type === 'boolean') return [name, { ...flag, isSwitch: true }];
+    return [name, type === 'number' || type === 'integer' ? { ...flag, isNumber: true } : flag];
   });
   expect(gpuFilterFlags).toEqual(Object.fromEntries(expected));
   expect(gpuSortFields).toEqual([...gpuSorts]);
