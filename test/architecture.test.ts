@@ -20,6 +20,17 @@ function packagesOf(path: string): string[] {
   return [...found].map(([, name = '']) => name);
 }
 
+/** What every part of the broker builds on: contracts, the ground of daemons, ids, refusals, pages of lists. */
+const brokerGround = [
+  'src/wire/',
+  'src/daemon/',
+  'src/api/',
+  'src/broker/ids.ts',
+  'src/broker/paging.ts',
+  'src/broker/refusal.ts',
+  'src/broker/storage/',
+];
+
 /** What the files of a folder may import of the rest of src/, besides the folder itself. */
 const mayImport: Record<string, string[]> = {
   'src/wire/': [],
@@ -33,6 +44,25 @@ const mayImport: Record<string, string[]> = {
   'src/api/': [],
   'src/client/': ['src/api/'],
   'src/broker/storage/': ['src/daemon/'],
+  'src/broker/tls/': ['src/daemon/'],
+  'src/broker/events/': [...brokerGround, 'src/broker/identity/visible-providers.ts'],
+  'src/broker/identity/': [...brokerGround, 'src/broker/redis.ts'],
+  'src/broker/incidents/': [...brokerGround, 'src/broker/events/', 'src/broker/identity/'],
+  'src/broker/alerts/': [...brokerGround, 'src/broker/identity/'],
+  'src/broker/registry/': [...brokerGround, 'src/broker/events/', 'src/broker/identity/', 'src/broker/incidents/'],
+  'src/broker/telemetry/': [...brokerGround, 'src/broker/identity/', 'src/broker/registry/'],
+  'src/broker/jobs/': [...brokerGround, 'src/broker/identity/', 'src/broker/telemetry/'],
+  'src/broker/api/': [
+    ...brokerGround,
+    'src/broker/alerts/',
+    'src/broker/database-refusals.ts',
+    'src/broker/events/',
+    'src/broker/identity/',
+    'src/broker/incidents/',
+    'src/broker/redis.ts',
+    'src/broker/registry/',
+    'src/broker/telemetry/',
+  ],
   'src/broker/': ['src/wire/', 'src/daemon/', 'src/api/'],
   'src/up/': ['src/daemon/', 'src/agent/', 'src/client/'],
   'src/cli/': [
@@ -70,9 +100,21 @@ describe('imports', () => {
     expect(broken).toEqual([]);
   });
 
-  test('only the wall of a foreign library loads it', () => {
-    const loading = sources.filter((path) => packagesOf(path).includes('koffi'));
-    expect(loading).toEqual(['src/agent/devices/nvml/library.ts']);
+  test.each([
+    ['koffi', 'src/agent/devices/nvml/library.ts'],
+    ['@fastify/', 'src/broker/api/http/'],
+    ['fastify', 'src/broker/api/http/'],
+    ['graphile-worker', 'src/broker/jobs/'],
+    ['ioredis', 'src/broker/redis.ts'],
+    ['nodemailer', 'src/broker/alerts/channels/email.ts'],
+    ['openid-client', 'src/broker/identity/oidc.ts'],
+    ['kysely', 'src/broker/'],
+    ['pg', 'src/broker/'],
+  ])('nobody imports %s outside of %s', (name, place) => {
+    const isIt = (found: string) => found === name || (name.endsWith('/') && found.startsWith(name));
+    const importing = sources.filter((path) => packagesOf(path).some(isIt));
+    expect(importing.length).toBeGreaterThan(0);
+    expect(importing.filter((path) => !path.startsWith(place))).toEqual([]);
   });
 
   test('form no circle', () => {

@@ -6,6 +6,7 @@ import type { Condition, Gpu, GpuFilter, GpuPage, GpuQuery } from '../../../api/
 import { pageLimits } from '../../../api/lists.ts';
 import { visibleAccount } from '../../identity/policy.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { providersOf } from '../../identity/visible-providers.ts';
 import { isId } from '../../ids.ts';
 import { cursorReader, encodeCursor } from '../../paging.ts';
 import { invalid } from '../../refusal.ts';
@@ -102,13 +103,6 @@ async function contextOf(db: Queryable, scope: SearchScope, { q }: GpuFilter): P
     providers: 'providerIds' in scope ? scope.providerIds : await providersOf(db, scope.accountId),
     models: q === undefined ? undefined : await modelsLike(db, q),
   };
-}
-
-/** The providers of an account; undefined for all. */
-export async function providersOf(db: Queryable, accountId: string | undefined): Promise<string[] | undefined> {
-  if (accountId === undefined) return undefined;
-  const rows = await db.selectFrom('providers').select('id').where('account_id', '=', accountId).execute();
-  return rows.map(({ id }) => id);
 }
 
 /** More models are not looked through. */

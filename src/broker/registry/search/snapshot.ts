@@ -5,11 +5,11 @@ import { Type } from 'typebox';
 import type { SnapshotItem, SnapshotPage, SnapshotQuery, SnapshotTotal } from '../../../api/inventory.ts';
 import { visibleAccount } from '../../identity/policy.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { providersOf } from '../../identity/visible-providers.ts';
 import { cursorReader, encodeCursor } from '../../paging.ts';
 import { invalid, Refusal } from '../../refusal.ts';
 import type { Queryable } from '../../storage/database.ts';
 import type { RegistryContext } from '../change.ts';
-import { providersOf } from './search.ts';
 
 /** What a snapshot needs. */
 export interface SnapshotContext extends RegistryContext {

@@ -4,8 +4,8 @@ import { ChangesPage, ChangesQuery, SnapshotPage, SnapshotQuery } from '../../..
 import { changesAfter } from '../../../events/changes.ts';
 import type { ChangeStream } from '../../../events/stream.ts';
 import { visibleAccount } from '../../../identity/policy.ts';
+import { providersOf } from '../../../identity/visible-providers.ts';
 import { invalid } from '../../../refusal.ts';
-import { providersOf } from '../../../registry/search/search.ts';
 import { inventorySnapshot, type SnapshotContext } from '../../../registry/search/snapshot.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';

@@ -1,8 +1,8 @@
 // Writes that were refused go into the audit log: whoever tries what is not theirs leaves a trace. Reads do not.
 import type { FastifyRequest } from 'fastify';
-import type { Log } from '../../daemon/logger.ts';
-import type { Database } from '../storage/database.ts';
-import { actorOf, appendAudit } from './audit.ts';
+import type { Log } from '../../../daemon/logger.ts';
+import { actorOf, appendAudit } from '../../identity/audit.ts';
+import type { Database } from '../../storage/database.ts';
 
 interface RefusedWritesOptions {
   readonly db: Database;
