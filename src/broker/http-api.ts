@@ -101,14 +101,16 @@ function nodeStreams({ links, ingest }: ApiParts, now: () => Date): NodeStreams 
 }
 
 function oidcOf(
-  { oidcIssuer, oidcClientId, oidcClientSecretFile, publicUrl }: BrokerOptions,
+  { oidcIssuer, oidcClientId, oidcClientSecretFile, oidcRolesClaim, publicUrl }: BrokerOptions,
   services: { db: ApiParts['storage']['database']['db']; now: () => Date; identity: Identity },
   log: DaemonContext<BrokerOptions>['log'],
 ): Oidc | undefined {
   if (oidcIssuer === '') return undefined;
   const clientSecret =
     oidcClientSecretFile === '' ? undefined : readSecret(oidcClientSecretFile, 'oidc-client-secret-file');
-  return new Oidc({ issuer: oidcIssuer, clientId: oidcClientId, clientSecret, redirectBase: publicUrl }, services, log);
+  const rolesClaim = oidcRolesClaim === '' ? undefined : oidcRolesClaim;
+  const settings = { issuer: oidcIssuer, clientId: oidcClientId, clientSecret, redirectBase: publicUrl, rolesClaim };
+  return new Oidc(settings, services, log);
 }
 
 /** The text of a file, for an option that keeps a secret out of the command line. */

@@ -93,6 +93,12 @@ const table = {
     parse: (value) => value,
   }),
   'oidc-client-secret-file': path({ description: 'File with its client secret; empty for none', default: '' }),
+  'oidc-roles-claim': custom({
+    description: 'Claim that lists roles, with dots for nested ones; empty to set roles in the broker',
+    allowed: 'the name of a claim, for instance realm_access.roles, or nothing for none',
+    fallback: () => '',
+    parse: (value) => (/^([\w:/-]+(\.[\w:/-]+)*)?$/.test(value) ? value : undefined),
+  }),
   'smtp-url-file': path({
     description: 'File with the URL of the SMTP server for alerts, smtp://user:password@host:port',
     default: '',
@@ -182,6 +188,7 @@ function url({ description, schemes }: { description: string; schemes: readonly 
     allowed: `a URL that begins with ${anyOf(schemes.map((scheme) => `${scheme}://`))}, or nothing for none`,
     fallback: () => '',
     parse: (value) => (value === '' || schemes.some((scheme) => isUrl(value, `${scheme}:`)) ? value : undefined),
+    redact: withoutPassword,
     format: withoutPassword,
   });
 }
@@ -192,6 +199,9 @@ function isUrl(text: string, protocol: string): boolean {
   );
 }
 
+/** Rather too little is shown than too much: a password that is not encoded as it should be may hold any sign. */
 function withoutPassword(text: string): string {
-  return text.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1:***@');
+  const { username, password } = URL.parse(text) ?? { username: '?', password: '?' };
+  const shown = username + password === '' ? text : text.replace(/^([^:]*:\/\/[^:/?#@]*):.*@/s, '$1:***@');
+  return shown.replaceAll(/([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*/gi, '$1***');
 }

@@ -1,22 +1,17 @@
 // From what an OIDC issuer says about somebody to a user of ours.
 import type { Selectable } from 'kysely';
-import { roles } from '../../api/identity.ts';
 import { newId } from '../ids.ts';
 import { Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Role, Schema } from '../storage/schema.ts';
 import { appendAudit } from './audit.ts';
+import { lockAdmins, requireAdminLeft } from './users.ts';
 
 /** What an issuer says; everything but `iss` and `sub` may be missing, or of another type. */
 export interface OidcClaims {
   readonly iss: string;
   readonly sub: string;
   readonly [claim: string]: unknown;
-}
-
-interface RoleRules {
-  readonly rolesClaim?: string | undefined;
-  readonly roles?: Readonly<Record<string, Role>> | undefined;
 }
 
 type User = Selectable<Schema['users']>;
@@ -27,10 +22,17 @@ const strongest: readonly Role[] = ['admin', 'provider', 'developer', 'consumer'
 /**
  * The user that the claims are about: known by issuer and subject; else, if the issuer has verified the e-mail address,
  * the one of that address; else a new one in an account of their own.
- * @throws Refusal conflict where the address is another user's and not verified.
+ * @param rolesClaim where the issuer lists roles; undefined where roles are not its business.
+ * @throws Refusal conflict where the address is another user's and not verified, or the last admin would be none.
  */
-export async function userOfClaims(trx: Queryable, now: Date, claims: OidcClaims, rules: RoleRules): Promise<string> {
-  const role = roleOf(claims, rules);
+export async function userOfClaims(
+  trx: Queryable,
+  now: Date,
+  claims: OidcClaims,
+  rolesClaim: string | undefined,
+): Promise<string> {
+  const role = rolesClaim === undefined ? undefined : roleOf(claims, rolesClaim);
+  if (role !== undefined) await lockAdmins(trx);
   const users = trx.selectFrom('users').selectAll().forUpdate();
   const known = await users
     .where('oidc_issuer', '=', claims.iss)
@@ -53,10 +55,11 @@ export async function userOfClaims(trx: Queryable, now: Date, claims: OidcClaims
   return followRole(trx, now, local, role);
 }
 
-/** Where the issuer says a role, it decides. Principals are remembered for seconds, then the new role counts. */
+/** Where roles are the issuer's business, it decides. Principals are remembered for seconds, then the new role counts. */
 async function followRole(trx: Queryable, now: Date, user: User, role: Role | undefined): Promise<string> {
   if (role === undefined || role === user.role) return user.id;
   await trx.updateTable('users').set({ role }).where('id', '=', user.id).execute();
+  await requireAdminLeft(trx);
   await note(trx, now, user, 'user.update', { role, before: user.role, by: 'issuer' });
   return user.id;
 }
@@ -82,20 +85,19 @@ async function addUser(trx: Queryable, now: Date, claims: OidcClaims, email: str
   return user.id;
 }
 
-/** The role that the claim gives; undefined if it gives none of ours. */
-export function roleOf(claims: OidcClaims, { rolesClaim = 'roles', roles: map }: RoleRules): Role | undefined {
+/**
+ * The role that a claim gives: the strongest of ours that it lists; consumer where it lists none, so that who loses a
+ * role at the issuer loses it here.
+ * @param path the claim's name, with dots for nested ones.
+ */
+export function roleOf(claims: OidcClaims, path: string): Role {
   let value: unknown = claims;
-  for (const name of rolesClaim.split('.')) {
+  for (const name of path.split('.')) {
     value =
       typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
   }
-  const given = Array.isArray(value) ? value : [value];
-  const ours = given.map((role: unknown) => {
-    if (typeof role !== 'string') return undefined;
-    if (map) return Object.hasOwn(map, role) ? map[role] : undefined;
-    return roles.find((name) => name === role);
-  });
-  return strongest.find((role) => ours.includes(role));
+  const given: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return strongest.find((role) => given.includes(role)) ?? 'consumer';
 }
 
 async function note(trx: Queryable, now: Date, user: User, action: string, details: Record<string, unknown>) {

@@ -9,7 +9,6 @@ import type { OidcStartQuery, SessionView } from '../../api/identity.ts';
 import { messageOf } from '../../daemon/errors.ts';
 import type { Log } from '../../daemon/logger.ts';
 import { invalid, Refusal } from '../refusal.ts';
-import type { Role } from '../storage/schema.ts';
 import { sameHash } from './api-keys.ts';
 import { appendAudit } from './audit.ts';
 import { type OidcClaims, userOfClaims } from './oidc-users.ts';
@@ -24,10 +23,8 @@ export interface OidcOptions {
   readonly clientSecret?: string | undefined;
   /** Where browsers reach this broker: `https://broker.example`. */
   readonly redirectBase: string;
-  /** The claim that lists roles, with dots for nested ones; `roles` by default, Keycloak's is `realm_access.roles`. */
+  /** The claim that lists roles, with dots for nested ones; absent where the issuer has no say in roles. */
   readonly rolesClaim?: string | undefined;
-  /** Which of its roles are which of ours; by default those of the same name. */
-  readonly roles?: Readonly<Record<string, Role>> | undefined;
 }
 
 /** Seconds: an issuer that does not answer within is not there. */
@@ -110,7 +107,7 @@ export class Oidc {
     const way = (await identity.sessions.verify('gpubroker-sign-in', cookie)) as unknown as Way;
     const claims = await this.#claims(query, way, address);
     return db.transaction().execute(async (trx) => {
-      const userId = await userOfClaims(trx, now(), claims, this.#options);
+      const userId = await userOfClaims(trx, now(), claims, this.#options.rolesClaim);
       if (!way.cli) return { session: await startSession(this.#services, trx, userId, { address, way: 'oidc' }) };
       const code = randomBytes(32).toString('base64url');
       const expiresAt = new Date(now().getTime() + codeLength);

@@ -34,17 +34,22 @@ export async function signIn(services: SignInServices, given: Login, address: st
       target,
     };
     await appendAudit(db, now(), { ...entry, outcome: 'failed', details: { email, address, reason } });
-    throw new Refusal('unauthenticated', 'GPUB_UNAUTHENTICATED', 'the e-mail address or the password is wrong');
+    throw wrong();
   }
   const hash = rehash ? await identity.passwords.hash(given.password) : undefined;
   return db.transaction().execute(async (trx) => {
-    // Unless the password was changed meanwhile.
+    const current = trx.selectFrom('users').select('password_hash').where('id', '=', user.id).forNoKeyUpdate();
+    // The password was changed while it was checked, and sessions that it had opened have ended.
+    if ((await current.executeTakeFirst())?.password_hash !== user.password_hash) throw wrong();
     if (hash !== undefined) {
-      const same = trx.updateTable('users').set({ password_hash: hash }).where('id', '=', user.id);
-      await same.where('password_hash', '=', user.password_hash).execute();
+      await trx.updateTable('users').set({ password_hash: hash }).where('id', '=', user.id).execute();
     }
     return startSession(services, trx, user.id, { address, way: 'password' });
   });
+}
+
+function wrong(): Refusal {
+  return new Refusal('unauthenticated', 'GPUB_UNAUTHENTICATED', 'the e-mail address or the password is wrong');
 }
 
 /** Begins a session of somebody who has proved who they are. @throws Refusal for who is disabled. */
@@ -54,7 +59,9 @@ export async function startSession(
   userId: string,
   details: Record<string, unknown>,
 ): Promise<SessionView> {
-  const user = await trx.selectFrom('users').selectAll().where('id', '=', userId).executeTakeFirst();
+  // Locked: whoever disables the user ends this session too, or comes first.
+  const row = trx.selectFrom('users').selectAll().where('id', '=', userId).forNoKeyUpdate();
+  const user = await row.executeTakeFirst();
   if (!user || user.disabled_at) throw new Refusal('forbidden', 'GPUB_FORBIDDEN', 'this user is disabled');
   const { id, token, expiresAt } = await identity.sessions.start(trx, userId);
   const target = { kind: 'session', id };
@@ -96,7 +103,7 @@ export async function whoAmI(db: Database, by: Principal): Promise<Me> {
 
 /**
  * Sets the caller's password; their other sessions end. The current one is asked for where there is one.
- * @throws Refusal for a wrong current password.
+ * @throws Refusal for a wrong current password; conflict where it was changed meanwhile.
  */
 export async function changePassword(services: SignInServices, by: Principal, given: PasswordChange): Promise<void> {
   const { db, now, identity } = services;
@@ -114,7 +121,13 @@ export async function changePassword(services: SignInServices, by: Principal, gi
   }
   const hash = await identity.passwords.hash(given.new_password);
   const ended = await db.transaction().execute(async (trx) => {
-    await trx.updateTable('users').set({ password_hash: hash }).where('id', '=', by.userId).execute();
+    const { numUpdatedRows } = await trx
+      .updateTable('users')
+      .set({ password_hash: hash })
+      .where('id', '=', by.userId)
+      .where('password_hash', 'is not distinct from', user.password_hash)
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows === 0n) throw new Refusal('conflict', 'GPUB_CONFLICT', 'the password was changed meanwhile');
     const except = by.kind === 'user' ? by.credentialId : undefined;
     const sessions = await endSessions(trx, now(), { userId: by.userId, except });
     const target = { kind: 'user', id: by.userId };

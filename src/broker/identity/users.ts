@@ -89,7 +89,7 @@ export async function changeUser(
   const hash = password === undefined ? undefined : await identity.passwords.hash(password);
   const at = now();
   const { view, credentials } = await db.transaction().execute(async (trx) => {
-    await sql`select pg_advisory_xact_lock(${lastAdminLock})`.execute(trx);
+    await lockAdmins(trx);
     const before = await trx.selectFrom('users').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
     if (!before) throw notFound('user', id);
     const disabledAt = disabled === undefined ? before.disabled_at : disabled ? (before.disabled_at ?? at) : null;
@@ -123,7 +123,13 @@ export async function credentialsOf(trx: Queryable, userId: string): Promise<str
   return (await sessions.unionAll(keys).execute()).map(({ id }) => id);
 }
 
-async function requireAdminLeft(trx: Queryable): Promise<void> {
+/** Lets one transaction at a time take away an admin; take it before the row of a user. */
+export async function lockAdmins(trx: Queryable): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${lastAdminLock})`.execute(trx);
+}
+
+/** @throws Refusal conflict where no admin is left */
+export async function requireAdminLeft(trx: Queryable): Promise<void> {
   const admin = await trx
     .selectFrom('users')
     .select('id')

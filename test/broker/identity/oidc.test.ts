@@ -24,7 +24,7 @@ async function world(options: Partial<OidcOptions> = {}): Promise<World> {
     (app, services) => {
       const { clientId, clientSecret } = issuer;
       const oidc = new Oidc(
-        { issuer: issuer.url, clientId, clientSecret, redirectBase, ...options },
+        { issuer: issuer.url, clientId, clientSecret, redirectBase, rolesClaim: 'roles', ...options },
         services,
         pino({ level: 'silent' }),
       );
@@ -77,6 +77,32 @@ describe('in a browser', () => {
     expect((await signIn(all, 'bob')).body.user.role).toBe('consumer');
     all.issuer.users.bob = { email: 'bob@example.org', roles: ['developer'] };
     expect((await signIn(all, 'bob')).body.user.role).toBe('developer');
+    all.issuer.users.bob = { email: 'bob@example.org', roles: [] };
+    expect((await signIn(all, 'bob')).body.user.role).toBe('consumer');
+  });
+
+  test('an issuer that has no say in roles gives none and takes none', async () => {
+    const all = await world({ rolesClaim: undefined });
+    all.issuer.users.ada = { email: 'ada@example.org', roles: ['admin'] };
+    const { id, role } = (await signIn(all, 'ada')).body.user;
+    expect(role).toBe('consumer');
+    await all.api.as('admin').patch(`/users/${id}`, { role: 'provider' });
+    expect((await signIn(all, 'ada')).body.user.role).toBe('provider');
+  });
+
+  test('the issuer does not take away the last admin', async () => {
+    const all = await world();
+    all.issuer.users.ada = { email: 'ada@example.org', roles: ['admin'] };
+    await signIn(all, 'ada');
+    const { userId } = all.api.principals.admin;
+    expect(await all.api.as('admin').patch(`/users/${userId}`, { disabled: true })).toMatchObject({ status: 200 });
+    all.issuer.users.ada = { email: 'ada@example.org', roles: [] };
+    expect(await signIn(all, 'ada')).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('last admin') },
+    });
+    const admins = await all.api.db.selectFrom('users').select('email').where('role', '=', 'admin').execute();
+    expect(admins.map(({ email }) => email)).toContain('ada@example.org');
   });
 
   test('a local user of the same address is linked only if the issuer has verified it', async () => {
@@ -226,11 +252,10 @@ describe('for a command line', () => {
   });
 });
 
-test('roles are found where the claim says, and are ours or none', () => {
+test('roles are found where the claim says, and are ours or consumer', () => {
   const claims = { iss: 'i', sub: 's', realm_access: { roles: ['x', 'consumer', 'provider'] }, one: 'developer' };
-  expect(roleOf(claims, { rolesClaim: 'realm_access.roles' })).toBe('provider');
-  expect(roleOf(claims, { rolesClaim: 'one' })).toBe('developer');
-  expect(roleOf(claims, {})).toBeUndefined();
-  expect(roleOf(claims, { rolesClaim: '__proto__.roles' })).toBeUndefined();
-  expect(roleOf(claims, { rolesClaim: 'realm_access.roles', roles: { x: 'admin' } })).toBe('admin');
+  expect(roleOf(claims, 'realm_access.roles')).toBe('provider');
+  expect(roleOf(claims, 'one')).toBe('developer');
+  expect(roleOf(claims, 'roles')).toBe('consumer');
+  expect(roleOf(claims, '__proto__.roles')).toBe('consumer');
 });

@@ -1,7 +1,7 @@
 // Sessions and API keys over HTTP: what signs in, what does not, and when it ends.
 import { createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, importJWK, SignJWT, UnsecuredJWT } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { identityRoutes } from '../../../src/broker/api/http/routes/identity.ts';
 import { startTestApi, type TestApi } from '../../fixtures/broker-http.ts';
 
@@ -55,6 +55,19 @@ test('a wrong password and an unknown user look the same, and are written down',
   expect(wrong.status).toBe(401);
   expect({ ...wrong.body, request_id: '' }).toEqual({ ...unknown.body, request_id: '' });
   expect((await actions(api)).filter((line) => line === 'session.start failed')).toHaveLength(2);
+});
+
+test('a password that is changed while it is checked opens no session', async () => {
+  const { api, user } = await withUser();
+  const { passwords } = api.services.identity;
+  const check = passwords.check.bind(passwords);
+  vi.spyOn(passwords, 'check').mockImplementationOnce(async (...given) => {
+    const checked = await check(...given);
+    await api.as('admin').patch(`/users/${user.id}`, { password: 'the thief is locked out' });
+    return checked;
+  });
+  expect(await login(api)).toMatchObject({ status: 401 });
+  expect(await api.db.selectFrom('sessions').selectAll().execute()).toEqual([]);
 });
 
 test('a stale token is no hindrance to signing in', async () => {
