@@ -19,6 +19,8 @@ export interface Option<Value> {
   readonly variables: readonly string[];
   /** The value, or undefined if the text is not allowed. */
   readonly parse: (text: string) => Value | undefined;
+  /** A given text without its secrets, for errors; another text than the one given means that it holds some. */
+  readonly redact: (text: string) => string;
   /** The text that `parse` would read as this value. (A method, so that a table may hold options of every type.) */
   format(value: Value): string;
 }
@@ -26,7 +28,7 @@ export interface Option<Value> {
 /** Options by the names of their flags, in kebab-case. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
-type Defaults = 'fallbackText' | 'isSwitch' | 'repeatable' | 'variables' | 'format';
+type Defaults = 'fallbackText' | 'isSwitch' | 'repeatable' | 'variables' | 'redact' | 'format';
 
 /** An option of a kind of its own; `format` and what `--help` shows may be left out where the value is a text. */
 export function custom<Value>(
@@ -37,6 +39,7 @@ export function custom<Value>(
     isSwitch: false,
     repeatable: false,
     variables: [],
+    redact: (text) => text,
     fallbackText: option.fallbackText ?? (format(option.fallback()) || 'none'),
     format,
     ...option,

@@ -90,7 +90,17 @@ export function resolveOptions<Values>(
   const typed = Object.freeze(values) as Values;
   if (errors.length === 0) errors.push(...rules(typed));
   if (errors.length > 0) throw new OptionsError(errors);
-  return { values: typed, settings, warnings: unknownVariables(table, environment) };
+  return { values: typed, settings, warnings: [...secretFlags(table, given), ...unknownVariables(table, environment)] };
+}
+
+/** Arguments can be read by every user of the machine. */
+function secretFlags(table: OptionTable, given: ReadonlyMap<string, string>): string[] {
+  return [...given]
+    .filter(([name, text]) => table[name] && table[name].redact(text) !== text)
+    .map(([name]) => {
+      const variable = variableOf(name, 'GPUBROKER_');
+      return `--${name}: every user of this machine can read its password: give it as ${variable} or in the file of --config`;
+    });
 }
 
 /** One place where options may be given. */
@@ -107,7 +117,7 @@ function resolveOne(name: string, option: Option<unknown>, layers: readonly Laye
     if (!given) continue;
     const value = option.parse(given.text);
     if (value !== undefined) return { value, source: given.source };
-    errors.push(optionInvalid(name, given.text, given.source, option.allowed));
+    errors.push(optionInvalid(name, option.redact(given.text), given.source, option.allowed));
     return undefined;
   }
   try {
