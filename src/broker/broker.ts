@@ -62,7 +62,9 @@ class Broker {
       name: 'storage',
       start: async (abort) => {
         const { dataDir: dataFolder, databaseUrl, databaseConnections: maxConnections } = options;
+        readiness.notReady('database', 'still being opened');
         this.#storage = await openStorage({ dataFolder, databaseUrl, maxConnections, log, now: this.#now, abort });
+        readiness.ok('database');
         this.#storage.onState(({ isUp, reason }) => {
           if (isUp) readiness.ok('database');
           else readiness.notReady('database', reason);
@@ -75,21 +77,20 @@ class Broker {
   /** A standby waits here, and is not ready. */
   leaderStep(): Step {
     const { options, log, readiness } = this.#context;
+    const lost = Promise.withResolvers<Error>();
     return {
       name: 'leadership',
       start: async (abort) => {
         const { leader, database } = this.#storage;
+        // From the first moment: it may be lost while the other parts start.
+        leader.onLost((reason) => lost.resolve(new Error(`leadership was lost: ${reason}`)));
         readiness.notReady('leadership', 'another broker leads; this one stands by');
-        const epoch = await leader.waitToLead(abort);
+        await leader.waitToLead(abort);
         readiness.ok('leadership');
-        log.info({ epoch }, 'leading');
         const keyFile = await bootstrapAdmin(database.db, this.#now(), options.dataDir);
         if (keyFile !== undefined) log.warn({ file: keyFile }, 'the first API key was made; whoever has it may do all');
       },
-      failed: () =>
-        new Promise((resolve) => {
-          this.#storage.leader.onLost((reason) => resolve(new Error(`leadership was lost: ${reason}`)));
-        }),
+      failed: () => lost.promise,
     };
   }
 

@@ -50,7 +50,7 @@ export async function withDatabase<Result>(
   const folders = foldersIn(dataFolder);
   const owner = ownerOf(dataFolder);
   if (owner) return through(owner.url, folders, use);
-  const server = await openEmbedded(dataFolder, choice.log, choice.settings);
+  const server = await openEmbedded(dataFolder, choice.log, choice);
   try {
     return await through(server.url, folders, use);
   } finally {

@@ -53,5 +53,11 @@ export function openDatabase(options: ConnectionOptions): OpenDatabase {
   // One that breaks in use, between two queries: the next query tells, and nobody else must hear of it.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
-  return { db, pool, url, close: () => db.destroy() };
+  return { db, pool, url, close: () => closeBoth(db, pool) };
+}
+
+/** Kysely ends its pool only if it was ever asked something. */
+async function closeBoth(db: Database, pool: pg.Pool): Promise<void> {
+  await db.destroy();
+  if (!pool.ending) await pool.end();
 }

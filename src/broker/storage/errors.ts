@@ -23,6 +23,12 @@ export const folderUnreachable = defineError(
   (_folder, _user, obstacle) => `chmod o+x ${obstacle}, or choose another --data-dir.`,
 );
 
+export const folderUnusable = defineError(
+  'GPUB_DATABASE_FOLDER_UNUSABLE',
+  (folder: string, reason: string) => `data-dir: ${folder} cannot be used: ${reason}`,
+  () => 'Give a --data-dir that this user may write to, or that may be made.',
+);
+
 export const folderInUse = defineError(
   'GPUB_DATABASE_FOLDER_IN_USE',
   (folder: string, pid: number) => `data-dir: the database in ${folder} is in use by process ${pid}`,

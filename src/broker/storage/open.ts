@@ -48,7 +48,7 @@ export interface Storage {
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { databaseUrl, log, maxConnections = 20, now = () => new Date() } = options;
-  const embedded = databaseUrl ? undefined : await openEmbedded(prepared(options.dataFolder), log, options.settings);
+  const embedded = databaseUrl ? undefined : await openEmbedded(prepared(options.dataFolder), log, options);
   const url = embedded?.url ?? databaseUrl ?? '';
   let database: OpenDatabase | undefined;
   try {

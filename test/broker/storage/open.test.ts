@@ -1,8 +1,10 @@
 // Opening storage: of our own in a data folder, or a server's by its URL.
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
+import { ownerOf } from '../../../src/broker/storage/embedded/folder-owner.ts';
+import { serverOn } from '../../../src/broker/storage/embedded/orphan.ts';
 import { migrations } from '../../../src/broker/storage/migrations/index.ts';
 import { createTestDatabase } from '../../fixtures/database.ts';
 import { onServer } from '../../fixtures/postgres.ts';
@@ -48,6 +50,23 @@ test('a data folder has one owner at a time', async () => {
   await expect(openTestStorage({ dataFolder })).rejects.toMatchObject({
     code: 'GPUB_DATABASE_FOLDER_IN_USE',
     message: expect.stringContaining(String(process.pid)),
+  });
+});
+
+test('a start that is given up leaves no server and no owner', async () => {
+  const dataFolder = newDataFolder();
+  const abort = AbortSignal.abort(new Error('told to stop'));
+  await expect(openTestStorage({ dataFolder, abort })).rejects.toThrow('told to stop');
+  expect(serverOn(join(dataFolder, 'postgres'))).toBeUndefined();
+  expect(ownerOf(dataFolder)).toBeUndefined();
+});
+
+test('a data folder that is no folder is refused', async () => {
+  const dataFolder = newDataFolder();
+  writeFileSync(dataFolder, '');
+  await expect(openTestStorage({ dataFolder })).rejects.toMatchObject({
+    code: 'GPUB_DATABASE_FOLDER_UNUSABLE',
+    message: expect.stringContaining(dataFolder),
   });
 });
 

@@ -30,8 +30,8 @@ export function ownFolder(dataFolder: string, url: string): () => void {
   const file = ownerFile(dataFolder);
   const text = JSON.stringify({ ...ownIdentity(), url } satisfies FolderOwner);
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, text, { mode: 0o600 });
   try {
+    writeFileSync(draft, text, { mode: 0o600 });
     while (!tryLink(draft, file)) removeDead(dataFolder, file);
   } finally {
     rmSync(draft, { force: true });

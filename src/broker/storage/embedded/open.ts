@@ -20,7 +20,11 @@ export function foldersIn(dataFolder: string) {
  * Starts the server of a data folder, which must exist, and keeps it running.
  * @throws CodedError, of errors.ts
  */
-export async function openEmbedded(dataFolder: string, log: Log, settings?: Settings): Promise<SupervisedServer> {
+export async function openEmbedded(
+  dataFolder: string,
+  log: Log,
+  { settings, abort }: { readonly settings?: Settings | undefined; readonly abort?: AbortSignal | undefined } = {},
+): Promise<SupervisedServer> {
   const user = serverUser();
   letThrough(dataFolder, user);
   const binaries = await reachableBinaries(user);
@@ -37,7 +41,8 @@ export async function openEmbedded(dataFolder: string, log: Log, settings?: Sett
         socketFolder,
         user: user && { uid: user.uid, gid: user.gid },
         settings: { ...archiveSettings(archive), ...settings },
-        onLog: (line) => serverLog[isAlarming(line) ? 'warn' : 'debug'](line),
+        abort,
+        onLog: (line) => serverLog[levelOf(line)](line),
       },
       log,
     );
@@ -53,9 +58,11 @@ export async function openEmbedded(dataFolder: string, log: Log, settings?: Sett
   }
 }
 
-/** Fatal to a connection are also a start and a stop, which are nothing to worry about. */
-function isAlarming(line: string): boolean {
-  return /\b(FATAL|PANIC):/.test(line) && !/the database system is|terminating connection/.test(line);
+/** Fatal to a connection are also a start and a stop, which are nothing to worry about. Repairs may take minutes. */
+function levelOf(line: string): 'warn' | 'info' | 'debug' {
+  if (/\bautomatic recovery in progress|\bredo in progress/.test(line)) return 'info';
+  const isUsual = /the database system is|terminating connection/.test(line);
+  return /\b(FATAL|PANIC):/.test(line) && !isUsual ? 'warn' : 'debug';
 }
 
 /** The backups are ours alone; into the archive among them the server writes. */

@@ -24,6 +24,8 @@ export interface EmbeddedOptions {
   readonly settings?: Settings;
   /** Milliseconds; also for what a crash left to be repaired. */
   readonly startTimeout?: number;
+  /** Gives up the wait for the server. */
+  readonly abort?: AbortSignal | undefined;
   /** Called with every line that the server writes to its log. */
   readonly onLog?: (line: string) => void;
 }
@@ -38,6 +40,9 @@ export interface EmbeddedServer {
   /** A fast shutdown: connections are cut, everything committed is kept. */
   stop(): Promise<void>;
 }
+
+/** Milliseconds. Repairs are not cut short: the next start would have to begin them again. */
+const usualStartTimeout = 600_000;
 
 /** Milliseconds for a fast shutdown, and then for one that leaves repairs to the next start. */
 const stopTimeouts = { fast: 30_000, immediate: 10_000 };
@@ -57,7 +62,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   mkdirSync(socketFolder, { recursive: true, mode: 0o700 });
   if (user) chownSync(socketFolder, user.uid, user.gid);
   writeAnew(join(dataFolder, 'gpubroker.conf'), configurationText(socketFolder, options.settings));
-  const deadline = performance.now() + (options.startTimeout ?? 60_000);
+  const deadline = performance.now() + (options.startTimeout ?? usualStartTimeout);
   for (;;) {
     try {
       return await startOnce(options, deadline);
@@ -77,10 +82,11 @@ async function startOnce(options: EmbeddedOptions, deadline: number): Promise<Em
   });
   const stop = () => stopChild(child, ended);
   try {
-    const url = await accepting(child, options.socketFolder, deadline);
+    const url = await accepting(child, options, deadline);
     return { url, pid: child.pid ?? 0, ended, stop };
   } catch (error) {
     await stop();
+    options.abort?.throwIfAborted();
     throw serverFailed(lastLines().join(' | ') || messageOf(error));
   }
 }
@@ -122,7 +128,7 @@ async function initialise({ binaries, dataFolder, user }: EmbeddedOptions): Prom
     timeout: 120_000,
     ...user,
   });
-  if (status !== 0) throw serverFailed(`initdb: ${error?.message ?? stderr.trim()}`);
+  if (status !== 0) throw serverFailed(`initdb: ${error?.message ?? stderr.trim().replaceAll(/\s*\n\s*/g, ' | ')}`);
   configureFolder(unfinished);
   await syncTree(unfinished);
   if (existsSync(dataFolder)) rmSync(dataFolder, { recursive: true });
@@ -190,8 +196,13 @@ async function within(ended: Promise<void>, timeout: number): Promise<boolean> {
 }
 
 /** Waits until the server takes connections and has ended its recovery; makes the database `gpubroker`. */
-async function accepting(child: ChildProcess, socketFolder: string, deadline: number): Promise<string> {
+async function accepting(
+  child: ChildProcess,
+  { socketFolder, abort }: EmbeddedOptions,
+  deadline: number,
+): Promise<string> {
   for (;;) {
+    abort?.throwIfAborted();
     const client = new pg.Client({
       connectionString: socketUrl(socketFolder, 'postgres'),
       connectionTimeoutMillis: 5000,

@@ -91,8 +91,9 @@ class Supervisor implements SupervisedServer {
     await sleep(jittered, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     if (this.#stopping.signal.aborted) return false;
     try {
-      this.#server = await startEmbedded(this.#options);
+      this.#server = await startEmbedded({ ...this.#options, abort: this.#stopping.signal });
     } catch (error) {
+      if (this.#stopping.signal.aborted) return false;
       this.#log.error({ err: error }, 'PostgreSQL does not start');
       this.#tell({ isUp: false, reason: messageOf(error) });
       return false;

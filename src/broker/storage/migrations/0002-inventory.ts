@@ -151,40 +151,32 @@ export const inventory: Migration = {
       removed_at timestamptz,
       unique (node_id, name)
     );
-    -- For searches: an index for every filter, with the id so that it also gives the usual order; and for every order.
-    -- The expressions are those of registry/gpu-filter.ts: what is not known sorts as the lowest.
-    create index gpus_node on gpus (node_id);
+    -- For searches: an index for every order, and for filters that find few of many. The expressions are those of
+    -- registry/search/gpu-filter.ts: what is not known sorts as the lowest.
+    --
+    -- Every index is paid for with every change of a GPU. One for each filter (33 in all) made 190 us of a GPU's
+    -- change; these (18, four of them nearly empty) make 80 us. Without those of health, recommended_action and
+    -- changed_at, a change of health could be HOT, and make 45 us, out of 250 us with its conditions, events and
+    -- incident: not worth that the search for what is ill, and for what changed last, would read the whole table.
+    -- (80,000 GPUs that become unhealthy at once: 22 s; bench/broker/fleet-event.ts, 2 cores.) Filters without an
+    -- index find a page quickly where many match; a rare driver version costs a scan.
     create index gpus_cluster on gpus (cluster_id, id);
     create index gpus_provider on gpus (provider_id, id);
     create index gpus_uuid on gpus (uuid);
     create index gpus_serial on gpus (serial);
     create index gpus_parent on gpus (parent) where parent is not null;
-    create index gpus_model on gpus (model, id);
-    create index gpus_product on gpus (product, id);
-    create index gpus_region on gpus (region, id);
-    create index gpus_by_model on gpus ((coalesce(model, '') collate "C"), id);
-    create index gpus_by_product on gpus ((coalesce(product, '') collate "C"), id);
-    create index gpus_by_region on gpus ((region collate "C"), id);
+    create index gpus_model on gpus ((coalesce(model, '') collate "C"), id);
+    create index gpus_product on gpus ((coalesce(product, '') collate "C"), id);
+    create index gpus_region on gpus ((region collate "C"), id);
     create index gpus_memory on gpus ((coalesce(memory_bytes, 0)), id);
     create index gpus_score on gpus ((coalesce(score::int, -1)), id);
     create index gpus_changed on gpus (changed_at, id);
-    create index gpus_vendor on gpus (vendor, id);
-    create index gpus_form_factor on gpus (form_factor, id);
-    create index gpus_interconnect on gpus (interconnect, id);
-    create index gpus_architecture on gpus (architecture, id);
-    create index gpus_driver on gpus (driver_version, id);
-    create index gpus_cuda on gpus (cuda_version, id);
-    create index gpus_vbios on gpus (vbios_version, id);
-    create index gpus_status on gpus (status, id);
-    create index gpus_health on gpus (health, id);
-    create index gpus_label on gpus (label, id);
-    create index gpus_action on gpus (recommended_action, id);
-    create index gpus_numa on gpus (numa_node, id);
-    create index gpus_ecc on gpus (ecc, id);
-    create index gpus_mig on gpus (mig, id);
-    create index gpus_capability on gpus ((case when compute_capability ~ '^[0-9]{1,3}[.][0-9]{1,3}$' then
-      split_part(compute_capability, '.', 1)::int * 1000 + split_part(compute_capability, '.', 2)::int end), id);
-    -- One kind of hardware after another: see registry/gpu-kinds.ts.
+    create index gpus_ill on gpus (health, id) where health <> 'healthy';
+    create index gpus_action on gpus (recommended_action, id) where recommended_action <> '';
+    create index gpus_mig on gpus (id) where mig;
+    create index gpus_without_ecc on gpus (id) where not ecc;
+    create index gpus_removed on gpus (removed_at) where removed_at is not null;
+    -- One kind of hardware after another: see registry/search/gpu-kinds.ts.
     create index gpus_kind on gpus ((md5(coalesce(length(vendor::text)::text || ':' || vendor::text, '-') ||
       coalesce(length(model::text)::text || ':' || model::text, '-') ||
       coalesce(length(product::text)::text || ':' || product::text, '-') ||

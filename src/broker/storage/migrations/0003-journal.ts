@@ -26,12 +26,15 @@ export const journal: Migration = {
       -- What the thing is after the event, as the API shows it.
       data jsonb not null
     );
-    create index journal_gpu on journal (gpu_id, seq) where gpu_id is not null;
     -- For the inventory as it was: the last event of each GPU of a provider.
     create index journal_inventory on journal (provider_id, gpu_id, seq) where kind like 'gpu.%';
-    create index journal_node on journal (node_id, seq) where node_id is not null;
+    -- For the last events of what is there, which outlive the journal's retention: see jobs/journal-retention.ts.
+    create index journal_nodes on journal (node_id, seq) where kind like 'node.%';
+    create index journal_clusters on journal (cluster_id, seq) where kind like 'cluster.%';
+    create index journal_providers on journal (provider_id, seq) where kind like 'provider.%';
+    -- For the changes of one provider.
     create index journal_provider on journal (provider_id, seq);
-    create index journal_at on journal using brin (at);
+    create index journal_at on journal (at, seq);
   `,
   down: `
     drop table journal, leader;
