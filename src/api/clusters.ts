@@ -1,8 +1,7 @@
 // Clusters: nodes of one provider in one place; and the tokens with which a fleet of nodes joins one.
 import { type Static, Type } from 'typebox';
-import { Id, Name, Nullable, Time } from './fields.ts';
+import { FreeForm, Id, Name, Nullable, Time } from './fields.ts';
 import { Page, pageFields } from './lists.ts';
-import { FreeForm } from './providers.ts';
 
 export const Region = Type.String({
   pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',

@@ -1,4 +1,4 @@
-// Fields that many bodies of the API have: ids, times, names, one of a few words.
+// Fields that many bodies of the API have: ids, times, names, one of a few words; and the shortest answer.
 import { type TSchema, Type } from 'typebox';
 
 /** A UUID; ours are of version 7, so they sort by age. */
@@ -19,6 +19,12 @@ export function OneOf<const Words extends readonly string[]>(words: Words, optio
 export function Nullable<Schema extends TSchema>(schema: Schema) {
   return Type.Union([schema, Type.Null()]);
 }
+
+/** Free JSON, kept as it is given. */
+export const FreeForm = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown());
+
+/** What is answered where nothing else is to say. */
+export const Done = Type.Object({ success: Type.Literal(true) });
 
 /** The path parameter `id`. */
 export const IdParams = Type.Object({ id: Id });

@@ -46,8 +46,6 @@ export const Me = Type.Object({
 });
 export type Me = Static<typeof Me>;
 
-export const Success = Type.Object({ success: Type.Literal(true) });
-
 export const PasswordChange = Type.Object({
   current_password: Type.Optional(GivenPassword),
   new_password: NewPassword,

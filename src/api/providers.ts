@@ -1,12 +1,9 @@
 // Providers: who brings GPUs.
 import { type Static, Type } from 'typebox';
-import { Id, Name, Nullable, OneOf, Time } from './fields.ts';
+import { FreeForm, Id, Name, Nullable, OneOf, Time } from './fields.ts';
 import { Page, pageFields } from './lists.ts';
 
 export const providerStatuses = ['pending_kyc', 'verified', 'suspended'] as const;
-
-/** Free JSON, kept as it is given. */
-export const FreeForm = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown());
 
 export const NewProvider = Type.Object({
   name: Name,
@@ -52,6 +49,3 @@ export type ProviderDetails = Static<typeof ProviderDetails>;
 export const ProviderQuery = Type.Object({ ...pageFields, status: Type.Optional(OneOf(providerStatuses)) });
 export type ProviderQuery = Static<typeof ProviderQuery>;
 export const ProviderPage = Page(Provider);
-
-/** What is answered where nothing else is to say. */
-export const Done = Type.Object({ success: Type.Literal(true) });

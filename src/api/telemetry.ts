@@ -1,6 +1,7 @@
 // Telemetry as the API takes and shows it. Where a body of the requirements exists, its names are used.
 import { type Static, Type } from 'typebox';
 import { Id, Nullable, OneOf, Time } from './fields.ts';
+import { nodeStatuses } from './nodes.ts';
 
 export const resolutions = ['raw', '1m', '1h'] as const;
 export type Resolution = (typeof resolutions)[number];
@@ -42,7 +43,7 @@ export const NodeMetric = Type.Object({
   memory_utilization: Nullable(Type.Number({ description: 'Mean over the GPUs, 0.0 to 1.0.' })),
   temperature: Nullable(Type.Number({ description: 'Of the hottest GPU, °C.' })),
   power_draw: Nullable(Type.Number({ description: 'Of all GPUs together, W.' })),
-  status: OneOf(['healthy', 'degraded', 'offline'] as const, { description: 'Of the node at that time.' }),
+  status: OneOf(nodeStatuses, { description: 'Of the node at that time.' }),
   gpus: Type.Array(GpuMetric),
 });
 export type NodeMetric = Static<typeof NodeMetric>;
@@ -67,7 +68,7 @@ export type TelemetryPage = Static<typeof TelemetryPage>;
 
 export const NodeTelemetry = Type.Object({
   node_id: Id,
-  status: OneOf(['healthy', 'degraded', 'offline'] as const),
+  status: OneOf(nodeStatuses),
   latest: Nullable(NodeMetric),
   history: Type.Array(NodeMetric, { description: 'Minutes of the last hour, oldest first.' }),
 });
@@ -91,9 +92,7 @@ const NewMetric = Type.Object({
   memory_utilization: Type.Optional(Share),
   temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000 })),
   power_draw: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000_000 })),
-  status: Type.Optional(
-    OneOf(['healthy', 'degraded', 'offline'] as const, { description: 'Not used: the broker knows better.' }),
-  ),
+  status: Type.Optional(OneOf(nodeStatuses, { description: 'Not used: the broker knows better.' })),
   gpus: Type.Optional(Type.Array(NewGpuMetric, { maxItems: telemetryLimits.gpus })),
 });
 export type NewMetric = Static<typeof NewMetric>;

@@ -3,6 +3,7 @@ import type { Static, TSchema } from 'typebox';
 import type * as Alerts from '../api/alerts.ts';
 import type * as Audit from '../api/audit.ts';
 import type * as Clusters from '../api/clusters.ts';
+import type * as Fields from '../api/fields.ts';
 import type * as Gpus from '../api/gpus.ts';
 import type * as Identity from '../api/identity.ts';
 import type * as Incidents from '../api/incidents.ts';
@@ -27,17 +28,17 @@ interface Takes<Body, Response extends TSchema> extends Answers<Response> {
   body: Body;
 }
 
-type Done = typeof Providers.Done;
+type Done = typeof Fields.Done;
 
 /** By method and path below `/api/v2`. */
 export interface Routes {
   'POST /auth/login': Takes<Identity.Login, typeof Identity.SessionView>;
-  'POST /auth/logout': Answers<typeof Identity.Success>;
+  'POST /auth/logout': Answers<Done>;
   'GET /auth/me': Answers<typeof Identity.Me>;
-  'PUT /auth/password': Takes<Identity.PasswordChange, typeof Identity.Success>;
+  'PUT /auth/password': Takes<Identity.PasswordChange, Done>;
   'GET /auth/api-keys': Lists<PageQuery, typeof Identity.ApiKeyPage>;
   'POST /auth/api-keys': Takes<Identity.NewApiKey, typeof Identity.IssuedApiKey>;
-  'DELETE /auth/api-keys/{id}': Answers<typeof Identity.Success>;
+  'DELETE /auth/api-keys/{id}': Answers<Done>;
   'POST /auth/oidc/exchange': Takes<Identity.OidcExchange, typeof Identity.SessionView>;
 
   'GET /accounts': Lists<PageQuery, typeof Identity.AccountPage>;
@@ -114,7 +115,7 @@ export interface Routes {
   'POST /alert-rules': Takes<Alerts.CreateAlertRule, typeof Alerts.AlertRule>;
   'GET /alert-rules/{id}': Answers<typeof Alerts.AlertRule>;
   'PATCH /alert-rules/{id}': Takes<Alerts.UpdateAlertRule, typeof Alerts.AlertRule>;
-  'DELETE /alert-rules/{id}': { response: undefined };
+  'DELETE /alert-rules/{id}': Answers<Done>;
   'POST /alert-rules/{id}/test': Answers<typeof Alerts.AlertRuleTest>;
   'GET /alerts': Lists<Alerts.AlertQuery, typeof Alerts.AlertPage>;
   'GET /alerts/{id}': Answers<typeof Alerts.AlertWithDeliveries>;

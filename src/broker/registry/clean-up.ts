@@ -8,9 +8,6 @@ import { gpuEvent, nodeEvent } from './ingest/inventory-events.ts';
 import type { NodeRow } from './ingest/sql/load-nodes.ts';
 import type { GpuRow } from './ingest/sql/store-gpus.ts';
 
-/** Thirty days, in milliseconds. */
-export const defaultStaleAfterMs = 30 * 86_400_000;
-
 export interface CleanUpOptions {
   /** How long something must have been gone, in milliseconds. */
   readonly staleAfterMs: number;

@@ -61,7 +61,7 @@ test('a rule is made with defaults, changed, and deleted; secrets stay inside', 
   const shown = JSON.stringify([made.body, changed.body, audit]);
   expect(shown).not.toContain(secret);
   expect(shown).not.toContain('/services/');
-  expect((await provider.delete(`/alert-rules/${id}`)).status).toBe(204);
+  expect(await provider.delete(`/alert-rules/${id}`)).toMatchObject({ status: 200, body: { success: true } });
   expect((await provider.get(`/alert-rules/${id}`)).status).toBe(404);
 });
 

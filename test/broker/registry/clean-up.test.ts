@@ -1,7 +1,7 @@
 // What has been gone for too long leaves the inventory, and the journal tells so.
 import { expect, test } from 'vitest';
 import { newId } from '../../../src/broker/ids.ts';
-import { cleanUpInventory, defaultStaleAfterMs } from '../../../src/broker/registry/clean-up.ts';
+import { cleanUpInventory } from '../../../src/broker/registry/clean-up.ts';
 import { testDatabase } from '../../fixtures/database.ts';
 import {
   change,
@@ -17,7 +17,7 @@ import {
 } from './ingest/fixture.ts';
 
 const day = 86_400_000;
-const options = { staleAfterMs: defaultStaleAfterMs };
+const options = { staleAfterMs: 30 * 86_400_000 };
 
 async function setUp() {
   const { db } = await testDatabase();

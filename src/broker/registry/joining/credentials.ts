@@ -13,9 +13,6 @@ import type { Database, Queryable } from '../../storage/database.ts';
 import { readIdentity } from './node-identity.ts';
 import { checkProof, helloText, readPublicKey, rotationText } from './node-keys.ts';
 
-/** How long a credential lasts unless the operator says otherwise: 30 days, in milliseconds. */
-export const defaultCredentialLifetime = 30 * 86_400_000;
-
 /** A credential as the node hears of it. */
 export interface IssuedCredential {
   readonly id: string;

@@ -42,7 +42,7 @@ export const rows: MatrixRow[] = [
   { route: 'GET /api/v2/alert-rules', success: 200 },
   onRule('GET /api/v2/alert-rules/:id', 200),
   onRule('PATCH /api/v2/alert-rules/:id', 200, { name: 's' }),
-  onRule('DELETE /api/v2/alert-rules/:id', 204),
+  onRule('DELETE /api/v2/alert-rules/:id', 200),
   onRule('POST /api/v2/alert-rules/:id/test', 200),
   { route: 'GET /api/v2/alerts', success: 200 },
   {

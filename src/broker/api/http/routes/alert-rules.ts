@@ -1,5 +1,4 @@
 // The routes of alert rules and alerts.
-import { Type } from 'typebox';
 import {
   AlertPage,
   AlertQuery,
@@ -10,7 +9,7 @@ import {
   CreateAlertRule,
   UpdateAlertRule,
 } from '../../../../api/alerts.ts';
-import { IdParams } from '../../../../api/fields.ts';
+import { Done, IdParams } from '../../../../api/fields.ts';
 import { PageQuery } from '../../../../api/lists.ts';
 import type { ChannelOptions } from '../../../alerts/channels/channel.ts';
 import { listAlerts, readAlert } from '../../../alerts/list.ts';
@@ -76,12 +75,12 @@ export function alertRuleRoutes(app: ApiServer, services: AlertServices): void {
         tags,
         summary: 'Delete an alert rule with its alerts',
         params: IdParams,
-        response: { 204: Type.Null({ description: 'It is gone.' }) },
+        response: { 200: Done },
       },
     },
-    async ({ principal, params }, reply) => {
+    async ({ principal, params }) => {
       await deleteRule(db, now(), principal, params.id);
-      return reply.code(204).send(null);
+      return { success: true as const };
     },
   );
   app.post(

@@ -1,6 +1,6 @@
 // Routes under /auth: signing in and out, passwords, API keys.
 
-import { IdParams } from '../../../../api/fields.ts';
+import { Done, IdParams } from '../../../../api/fields.ts';
 import {
   ApiKeyPage,
   IssuedApiKey,
@@ -9,7 +9,6 @@ import {
   NewApiKey,
   PasswordChange,
   SessionView,
-  Success,
 } from '../../../../api/identity.ts';
 import { PageQuery } from '../../../../api/lists.ts';
 import type { Identity } from '../../../identity/identity.ts';
@@ -45,7 +44,7 @@ export function authRoutes(app: ApiServer, services: AuthServices): void {
   app.post(
     '/api/v2/auth/logout',
     {
-      schema: { summary: 'End this session', tags, response: { 200: Success } },
+      schema: { summary: 'End this session', tags, response: { 200: Done } },
       config: { action: 'session.end' },
     },
     async ({ principal }) => {
@@ -61,7 +60,7 @@ export function authRoutes(app: ApiServer, services: AuthServices): void {
   app.put(
     '/api/v2/auth/password',
     {
-      schema: { summary: 'Set one’s own password', tags, body: PasswordChange, response: { 200: Success } },
+      schema: { summary: 'Set one’s own password', tags, body: PasswordChange, response: { 200: Done } },
       config: { action: 'password.change', limit: 'sign-in' },
     },
     async ({ principal, body }) => {
@@ -88,7 +87,7 @@ export function authRoutes(app: ApiServer, services: AuthServices): void {
   app.delete(
     '/api/v2/auth/api-keys/:id',
     {
-      schema: { summary: 'Revoke an API key', tags, params: IdParams, response: { 200: Success } },
+      schema: { summary: 'Revoke an API key', tags, params: IdParams, response: { 200: Done } },
       config: { action: 'api-key.revoke' },
     },
     async ({ principal, params }) => {

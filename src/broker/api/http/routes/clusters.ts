@@ -11,9 +11,8 @@ import {
   NewCluster,
   NewEnrolmentToken,
 } from '../../../../api/clusters.ts';
-import { Id, IdParams } from '../../../../api/fields.ts';
+import { Done, Id, IdParams } from '../../../../api/fields.ts';
 import { PageQuery } from '../../../../api/lists.ts';
-import { Done } from '../../../../api/providers.ts';
 import { createCluster, deleteCluster, getCluster, listClusters, updateCluster } from '../../../registry/clusters.ts';
 import {
   createEnrolmentToken,

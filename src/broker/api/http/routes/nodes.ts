@@ -1,5 +1,5 @@
 // The routes of nodes.
-import { IdParams } from '../../../../api/fields.ts';
+import { Done, IdParams } from '../../../../api/fields.ts';
 import {
   NewNode,
   Node,
@@ -10,7 +10,6 @@ import {
   NodeQuery,
   OnboardingToken,
 } from '../../../../api/nodes.ts';
-import { Done } from '../../../../api/providers.ts';
 import { decommissionNode, type NodeStreams, pullInventory, setStanding } from '../../../registry/node-standing.ts';
 import {
   createNode,

@@ -1,10 +1,9 @@
 // The routes of pools.
 
 import { Type } from 'typebox';
-import { IdParams } from '../../../../api/fields.ts';
+import { Done, IdParams } from '../../../../api/fields.ts';
 import { GpuPage, GpuQuery } from '../../../../api/gpus.ts';
 import { MembersChanged, NewPool, Pool, PoolChange, PoolMembers, PoolPage, PoolQuery } from '../../../../api/pools.ts';
-import { Done } from '../../../../api/providers.ts';
 import {
   changeMembers,
   createPool,

@@ -1,8 +1,7 @@
 // The routes of providers.
 import { ClusterPage, ClusterQuery } from '../../../../api/clusters.ts';
-import { IdParams } from '../../../../api/fields.ts';
+import { Done, IdParams } from '../../../../api/fields.ts';
 import {
-  Done,
   NewProvider,
   ProviderChange,
   ProviderCreated,
