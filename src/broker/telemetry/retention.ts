@@ -9,9 +9,6 @@ export interface TelemetryRetention {
   readonly hours: number;
 }
 
-const dayMs = 86_400_000;
-export const defaultRetention: TelemetryRetention = { raw: 2 * dayMs, minutes: 30 * dayMs, hours: 400 * dayMs };
-
 /** Today's partitions and those of the two days or months after. @param now milliseconds. */
 export async function createPartitionsAhead(pool: pg.Pool, now: number): Promise<void> {
   for (const table of [rawTable, minuteTable, hourTable]) {

@@ -6,12 +6,11 @@ import type { Job } from '../../../src/broker/jobs/job.ts';
 import { startJobs } from '../../../src/broker/jobs/jobs.ts';
 import { jobs as allJobs } from '../../../src/broker/jobs/table.ts';
 import type { OpenDatabase } from '../../../src/broker/storage/database.ts';
-import { defaultRetention } from '../../../src/broker/telemetry/retention.ts';
 import { testDatabase } from '../../fixtures/database.ts';
 import { hour, quietLog } from '../../fixtures/telemetry.ts';
 
 const settings = {
-  telemetry: defaultRetention,
+  telemetry: { raw: 48 * hour, minutes: 30 * 24 * hour, hours: 400 * 24 * hour },
   journalRetention: 90 * 24 * hour,
   historyRetention: 365 * 24 * hour,
   cleanUpInventory: async () => {},

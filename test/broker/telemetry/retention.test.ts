@@ -8,13 +8,11 @@ import {
   partitionsFrom,
   rawTable,
 } from '../../../src/broker/telemetry/partitions.ts';
-import {
-  createPartitionsAhead,
-  defaultRetention,
-  removeOldTelemetry,
-} from '../../../src/broker/telemetry/retention.ts';
+import { createPartitionsAhead, removeOldTelemetry } from '../../../src/broker/telemetry/retention.ts';
 import { testDatabase } from '../../fixtures/database.ts';
 import { createNodes, hour, noon, round, runningStore, timesOf } from '../../fixtures/telemetry.ts';
+
+const retention = { raw: 48 * hour, minutes: 30 * 24 * hour, hours: 400 * 24 * hour };
 
 test('partitions for today and the two days after are made, however often', async () => {
   const { pool } = await testDatabase();
@@ -50,12 +48,12 @@ test('what is older than it is kept goes, and nothing else', async () => {
   for (const days of [29, 31])
     await createPartition(pool, minuteTable, partitionOf(minuteTable, noon - days * 24 * hour));
   // Of the 15th the last reading is 36 hours old by now, of the 16th 12.
-  expect(await removeOldTelemetry(pool, noon, { ...defaultRetention, raw: 36 * hour })).toEqual([
+  expect(await removeOldTelemetry(pool, noon, { ...retention, raw: 36 * hour })).toEqual([
     'telemetry_20260515',
     'telemetry_rollups_1m_20260416',
   ]);
   expect(await timesOf(database, nodeId)).toEqual(times.slice(1));
-  expect(await removeOldTelemetry(pool, noon, { ...defaultRetention, raw: 36 * hour })).toEqual([]);
+  expect(await removeOldTelemetry(pool, noon, { ...retention, raw: 36 * hour })).toEqual([]);
 });
 
 test('a partition is dropped while others are written and read', async () => {
@@ -65,7 +63,7 @@ test('a partition is dropped while others are written and read', async () => {
   await store.add(nodeId, 'spool', [round(1, { at: noon - 40 * hour }), round(2)]);
   const reader = await database.pool.connect();
   await reader.query("begin; declare slow cursor for select * from telemetry where at >= '2026-05-17'");
-  const removing = removeOldTelemetry(database.pool, noon, { ...defaultRetention, raw: 24 * hour });
+  const removing = removeOldTelemetry(database.pool, noon, { ...retention, raw: 24 * hour });
   await store.add(nodeId, 'spool', [round(3)]);
   await reader.query('commit');
   reader.release();
