@@ -55,7 +55,7 @@ async function load(db: Database): Promise<void> {
       digest, first_seen_at, changed_at, removed_at)
     select ${id(5, 'i')}, ${id(4, `i / ${gpusPerNode}`)}, ${id(3, `i / ${gpusPerNode * nodesPerProvider}`)},
       ${id(2, `i / ${gpusPerNode * nodesPerProvider}`)}, 'region-' || (i / ${gpusPerNode * nodesPerProvider}) % 12,
-      'gpu-' || i, 'GPU-' || i, 'nvml', vendor, model, architecture, (i * 7919)::text, product, form, link,
+      'gpu-' || i, 'GPU-' || i, 'nvml', vendor, model, architecture, (i::bigint * 7919)::text, product, form, link,
       gib::bigint << 30, capability, (array['550.163.01', '570.86.15', '580.159.03'])[1 + floor(random() * 3)::int],
       (array['12.4', '12.8', '13.0'])[1 + floor(random() * 3)::int], '96.00.' || (i / 8) % 40, i % 8 || ':00.0', i % 8 / 4,
       random() > 0.01, random() < 0.002, case when random() < 0.003 then 'unhealthy' when random() < 0.0015 then 'unknown' else 'healthy' end,

@@ -1,4 +1,4 @@
-// Removes what is over and old: events, alerts, incidents, tokens. In pieces, so that no transaction is long.
+// Removes what is over and old: alerts, incidents, tokens. In pieces, so that no transaction is long.
 import { type RawBuilder, sql } from 'kysely';
 import type { JobContext } from './job.ts';
 
@@ -6,18 +6,6 @@ import type { JobContext } from './job.ts';
 const piece = 5_000;
 /** A token that ended is told apart from one that never was for so long. */
 const tokenGrace = 30 * 86_400_000;
-
-/** Events older than they are kept. */
-export function removeOldJournal(context: JobContext): Promise<number> {
-  const before = ago(context, context.settings.journalRetention);
-  // By seq: its order is that of time, and its index is the primary key.
-  return inPieces(
-    context,
-    sql`delete from journal where seq in (
-      select seq from journal where at < ${before} order by seq limit ${piece}
-    )`,
-  );
-}
 
 /** Resolved alerts, with their deliveries. */
 export function removeOldAlerts(context: JobContext): Promise<number> {

@@ -3,8 +3,9 @@ import { removeOldAudit } from '../identity/audit-log.ts';
 import { removeOldSessions } from '../identity/sessions.ts';
 import { createPartitionsAhead, removeOldTelemetry } from '../telemetry/retention.ts';
 import { rollUp } from '../telemetry/rollups.ts';
-import { removeOldAlerts, removeOldIncidents, removeOldJournal, removeOldTokens } from './history.ts';
+import { removeOldAlerts, removeOldIncidents, removeOldTokens } from './history.ts';
 import type { Job } from './job.ts';
+import { removeOldJournal } from './journal-retention.ts';
 
 const minute = 60_000;
 
