@@ -18,7 +18,8 @@ test('a snapshot shows every GPU as it was, and none that was gone', async () =>
   const api = await startRegistryApi();
   const node = await addNode(api.db, api.principals.provider.accountId);
   const strange = await addNode(api.db, api.principals.admin.accountId);
-  const [a, b, c, d] = [newId(), newId(), newId(), newId()];
+  // In the order of their ids, which is that of a snapshot.
+  const [a, b, c, d] = [1, 2, 3, 4].map((time) => newId(time)) as [string, string, string, string];
   const h100 = { product: 'H100-SXM5-80GB', health: 'healthy' };
   await happen(api, node, 'gpu.added', a, minute(1), h100);
   await happen(api, node, 'gpu.added', b, minute(2), h100);

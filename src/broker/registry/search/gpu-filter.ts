@@ -1,6 +1,6 @@
 // From the filters of a search for GPUs to SQL. Values are always parameters.
 //
-// Every filter stands on an index of migration 2. The table is `g`; `n`, its node, is joined where a filter asks for it.
+// Filters that find few of many stand on an index of migration 2. The table is `g`; `n`, its node, is joined where a filter asks for it.
 import { type RawBuilder, sql } from 'kysely';
 import { type GpuFilter, labels } from '../../../api/gpus.ts';
 import { invalid } from '../../refusal.ts';
@@ -42,8 +42,6 @@ const columns = [
   'node_id',
   'provider_id',
   'vendor',
-  'model',
-  'region',
   'form_factor',
   'interconnect',
   'architecture',
@@ -109,8 +107,11 @@ function rangeConditions(filter: GpuFilter): Condition[] {
 function otherConditions(filter: GpuFilter, { providers, models }: FilterContext): Condition[] {
   const found: Condition[] = [];
   if (providers) found.push(oneOf(sql`g.provider_id`, providers, 'uuid'));
-  if (models) found.push(oneOf(sql`g.model`, models));
-  if (filter.product !== undefined) found.push(sql`g.product = ${productId(filter.product)}`);
+  if (models) found.push(oneOf(sortExpressions.model, models));
+  // Like the order by them, so that one index serves both.
+  if (filter.model !== undefined) found.push(sql`${sortExpressions.model} = ${filter.model}`);
+  if (filter.region !== undefined) found.push(sql`${sortExpressions.region} = ${filter.region}`);
+  if (filter.product !== undefined) found.push(sql`${sortExpressions.product} = ${productId(filter.product)}`);
   if (filter.condition !== undefined) {
     const [type, status] = filter.condition.split(':');
     found.push(sql`exists (select from gpu_conditions c

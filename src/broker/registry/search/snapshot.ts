@@ -69,7 +69,9 @@ export async function inventorySnapshot(
 
 /** The journal up to this event is what had happened: a prefix, so that nothing in it is half done. */
 async function lastSeqAt(db: Queryable, at: Date): Promise<number> {
-  const { rows } = await sql<{ seq: number | null }>`select max(seq) as seq from journal where at <= ${at}`.execute(db);
+  const { rows } = await sql<{ seq: number }>`
+    select seq from journal where at <= ${at} order by at desc, seq desc limit 1
+  `.execute(db);
   return rows[0]?.seq ?? 0;
 }
 
@@ -123,15 +125,17 @@ async function readChunk(db: Queryable, { seq, providers, limit, from }: Wanted)
   return rows;
 }
 
+/** The last event of each GPU is found in the index alone; of the events only those are read. */
 async function totals(db: Queryable, seq: number, providers: readonly string[] | undefined): Promise<SnapshotTotal[]> {
   const mine = providers ? sql`and provider_id = any(${providers}::uuid[])` : sql``;
   const { rows } = await sql<SnapshotTotal>`
-    select data->>'product' as product, coalesce(data->>'health', 'unknown') as health, count(*) as gpus
-    from (
-      select distinct on (provider_id, gpu_id) kind, data from journal
+    with last as materialized (
+      select max(seq) as seq from journal
       where kind like 'gpu.%' and seq <= ${seq} ${mine}
-      order by provider_id, gpu_id, seq desc
-    ) last
+      group by provider_id, gpu_id
+    )
+    select data->>'product' as product, coalesce(data->>'health', 'unknown') as health, count(*) as gpus
+    from last join journal using (seq)
     where kind <> 'gpu.removed'
     group by 1, 2 order by 1 nulls first, 2
   `.execute(db);
