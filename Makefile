@@ -15,7 +15,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
 .PHONY: run
-run: build ## Serve the GPUs of this machine, or simulated ones where it has none
+run: build ## Run agent and broker here, joined; with simulated GPUs where there are none
 	bin/gpubroker up
 
 $(INSTALLED): package.json package-lock.json
@@ -45,6 +45,10 @@ audit: $(INSTALLED) ## Look up known vulnerabilities of the dependencies (needs 
 .PHONY: bench
 bench: build ## Measure the budgets against their peers (needs bench-system-deps)
 	npm run --silent bench
+
+.PHONY: bench-broker
+bench-broker: build ## Measure the broker: search, telemetry, node streams
+	npm run --silent bench:broker
 
 .PHONY: generate
 generate: $(INSTALLED) ## Generate src/wire from proto/
