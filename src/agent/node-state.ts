@@ -96,8 +96,10 @@ export class CacheState implements NodeState, CacheObserver {
 
   #gpu(entry: Entry): Gpu {
     const { status, resourceVersion } = toWire(entry.gpu);
+    const device = this.#options.book.device(entry);
     return {
-      device: { ...this.#options.book.device(entry), readings: undefined, processes: [] },
+      // One that has not said who it is since the start has no record; the cache knows it from before.
+      device: { ...device, uuid: device.uuid || entry.gpu.uuid, readings: undefined, processes: [] },
       conditions: status?.conditions ?? [],
       recommendedAction: status?.recommendedAction ?? '',
       resourceVersion: String(resourceVersion),
