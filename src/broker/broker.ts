@@ -16,6 +16,9 @@ import { bootstrapAdmin } from './identity/bootstrap.ts';
 import { type RunningJobs, startJobs } from './jobs/jobs.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
 import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
+import { lastBackup } from './storage/administration.ts';
+import { runBackupCommand } from './storage/backup/command.ts';
+import { startScheduledBackups } from './storage/backup/scheduled.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';
@@ -33,6 +36,7 @@ export function brokerSteps(context: DaemonContext<BrokerOptions>): readonly Ste
     broker.nodeLinkStep(),
     broker.alertsStep(),
     broker.jobsStep(),
+    broker.backupsStep(),
     broker.apiStep(),
   ];
 }
@@ -206,6 +210,30 @@ class Broker {
         });
       },
       stop: () => this.#jobs.stop(),
+    };
+  }
+
+  /** Of the embedded server: one of somebody else's is backed up by him. */
+  backupsStep(): Step {
+    const { options, log, registry, readiness } = this.#context;
+    let backups: { stop(): Promise<void> } | undefined;
+    return {
+      name: 'backups',
+      start: () => {
+        if (!this.#storage.isEmbedded) return;
+        const { dataDir: dataFolder, backupInterval: interval, backupKeepDays: keepDays } = options;
+        backups = startScheduledBackups({
+          interval,
+          last: () => lastBackup(dataFolder),
+          take: (signal) => runBackupCommand({ dataFolder, keepDays }, signal),
+          onWarning: (warning) => (warning === undefined ? readiness.ok('backup') : readiness.warn('backup', warning)),
+          log,
+          now: this.#now,
+          random: Math.random,
+          registry,
+        });
+      },
+      stop: () => backups?.stop(),
     };
   }
 

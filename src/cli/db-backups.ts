@@ -103,8 +103,8 @@ function outputOf({ output, dataDir }: BackupOptions): string {
   return output ?? backupFolders(dataDir).backups;
 }
 
-function retentionOf({ keep, keepDays }: BackupOptions): Retention {
-  return keepDays === undefined ? { keep: keep ?? usualKeep } : { keepDays };
+function retentionOf({ keep, keepDays, keepArchive: archiveOf }: BackupOptions): Retention {
+  return keepDays === undefined ? { keep: keep ?? usualKeep, archiveOf } : { keepDays, archiveOf };
 }
 
 function megabytes(bytes: number): string {

@@ -13,6 +13,7 @@ export interface BackupOptions extends DbOptions {
   readonly output?: string;
   readonly keep?: number;
   readonly keepDays?: number;
+  readonly keepArchive?: number;
 }
 
 export interface RestoreOptions {
@@ -62,6 +63,12 @@ function addBackupCommands(db: Command, done: (exitCode: number) => void): void 
       new Option('--keep-days <days>', 'keep the backups of so many days instead')
         .argParser(parseCount)
         .conflicts('keep'),
+    )
+    .addOption(
+      new Option(
+        '--keep-archive <number>',
+        'keep the archive from so many backups on (default: from the oldest that is kept)',
+      ).argParser(parseCount),
     )
     .action(async (options: BackupOptions) => (await import('./db-backups.ts')).backUpDatabase(options));
   backupsCommand(db, 'backups', 'list the backups', 'gpubroker db backups').action(async (options: BackupOptions) =>

@@ -85,6 +85,18 @@ const table = {
     min: '1h',
     max: '87600h',
   }),
+  'backup-interval': duration({
+    description: 'How often a backup of the database in the data folder is taken; 0s for never',
+    default: '24h',
+    min: '0s',
+    max: '720h',
+  }),
+  'backup-keep-days': integer({
+    description: 'Days that these backups are kept; the newest is always kept',
+    default: 14,
+    min: 1,
+    max: 3650,
+  }),
   'oidc-issuer': url({ description: 'OIDC issuer that people may sign in with', schemes: ['http', 'https'] }),
   'oidc-client-id': custom({
     description: "The broker's client id there",

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../daemon/logger.ts';
 import { takeExternalBackup } from './backup/external.ts';
+import { newestBackup } from './backup/list.ts';
 import { type TakenBackup, takeBackup } from './backup/take.ts';
 import { type OpenDatabase, openDatabase } from './database.ts';
 import { ownerOf } from './embedded/folder-owner.ts';
@@ -86,6 +87,12 @@ export function backUp(database: Reached, output: string): Promise<TakenBackup> 
   const { url, folders } = database;
   if (!folders) return takeExternalBackup({ url, output });
   return takeBackup({ url, dataFolder: folders.postgres, archive: folders.archive, output });
+}
+
+/** When the newest complete backup of a data folder ended. */
+export function lastBackup(dataFolder: string): Date | undefined {
+  const newest = newestBackup(foldersIn(dataFolder).backups);
+  return newest && new Date(newest.finishedAt);
 }
 
 /** Where the backups of a data folder lie, and its archive of the write-ahead log. */

@@ -16,15 +16,29 @@ export interface ListedBackup {
 
 /** Newest first. */
 export function listBackups(output: string): ListedBackup[] {
-  if (!existsSync(output)) return [];
-  const ids = readdirSync(output).filter((name) => /^backup-\d{8}T\d{9}Z$/.test(name));
-  return ids
-    .sort()
+  return idsIn(output)
     .reverse()
     .map((id) => {
       const folder = join(output, id);
       return { id, folder, ...stateOf(folder), bytes: bytesIn(folder) };
     });
+}
+
+/** The newest complete backup. */
+export function newestBackup(output: string): Manifest | undefined {
+  for (const id of idsIn(output).reverse()) {
+    const { manifest } = stateOf(join(output, id));
+    if (manifest) return manifest;
+  }
+  return undefined;
+}
+
+/** Oldest first. */
+function idsIn(output: string): string[] {
+  if (!existsSync(output)) return [];
+  return readdirSync(output)
+    .filter((name) => /^backup-\d{8}T\d{9}Z$/.test(name))
+    .sort();
 }
 
 /** The folder of a backup, named by its id or its path. @throws CodedError GPUB_BACKUP_NOT_FOUND */
@@ -53,7 +67,10 @@ function bytesIn(folder: string): number {
 }
 
 /** Which backups to keep: so many, or so many days. The newest complete one is always kept. */
-export type Retention = { readonly keep: number } | { readonly keepDays: number };
+export type Retention = ({ readonly keep: number } | { readonly keepDays: number }) & {
+  /** The archive is kept from the beginning of so many backups on; of all by default. */
+  readonly archiveOf?: number | undefined;
+};
 
 export interface Removed {
   readonly backups: readonly string[];
@@ -65,7 +82,7 @@ const dayMs = 86_400_000;
 
 /**
  * Removes old backups, incomplete ones that are a day old, and what the archive holds from before the oldest backup
- * that is left in `output` or beside the archive.
+ * that is left in `output` or beside the archive, or of those that `archiveOf` counts.
  */
 export function removeOld(output: string, archive: string, retention: Retention, now: Date): Removed {
   const all = listBackups(output);
@@ -81,7 +98,7 @@ export function removeOld(output: string, archive: string, retention: Retention,
     rmSync(folder, { recursive: true, force: true });
   }
   const left = [...kept, ...listBackups(join(archive, '..')).filter(({ state }) => state === 'complete')];
-  return { backups: old.map(({ id }) => id), segments: removeSegments(archive, left) };
+  return { backups: old.map(({ id }) => id), segments: removeSegments(archive, left, retention.archiveOf) };
 }
 
 function isKept({ manifest }: ListedBackup, place: number, retention: Retention, now: Date): boolean {
@@ -90,12 +107,13 @@ function isKept({ manifest }: ListedBackup, place: number, retention: Retention,
 }
 
 /** @returns how many were removed: none, while no backup is known that was made from this archive's server. */
-function removeSegments(archive: string, backups: readonly ListedBackup[]): number {
+function removeSegments(archive: string, backups: readonly ListedBackup[], archiveOf = backups.length): number {
   if (!existsSync(archive)) return 0;
   const real = realpathSync(archive);
   const firsts = backups.flatMap(({ manifest }) => (manifest?.archive === real ? manifest.firstSegment : []));
-  const oldest = firsts.reduce((a, b) => (isBefore(b, a) ? b : a), firsts[0] ?? '');
-  if (oldest === '') return 0;
+  const newestFirst = [...new Set(firsts)].sort((a, b) => (isBefore(a, b) ? 1 : -1));
+  const oldest = newestFirst.slice(0, archiveOf).at(-1);
+  if (oldest === undefined) return 0;
   const segments = readdirSync(archive).filter((name) => /^[0-9A-F]{24}(\..*)?\.gz$/.test(name));
   const old = segments.filter((name) => isBefore(name, oldest));
   for (const name of old) rmSync(join(archive, name), { force: true });

@@ -1,5 +1,5 @@
 // Takes a backup of the embedded server while it runs: tells the server, copies its files, adds the log that it needs.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { CodedError, messageOf } from '../../../daemon/errors.ts';
@@ -30,7 +30,7 @@ export interface TakenBackup {
   readonly manifest: Manifest;
 }
 
-/** @throws CodedError GPUB_BACKUP_FAILED. What was written until then has no manifest, and counts as incomplete. */
+/** @throws CodedError GPUB_BACKUP_FAILED. Nothing is left of it then. */
 export async function takeBackup(options: BackupOptions): Promise<TakenBackup> {
   const { url, archiveDeadline = 300_000 } = options;
   const client = new pg.Client({
@@ -56,12 +56,34 @@ export async function takeBackup(options: BackupOptions): Promise<TakenBackup> {
 }
 
 async function copyWhile(client: pg.Client, options: BackupOptions, broken: () => Error | undefined) {
-  const { dataFolder, archive, output, now = () => new Date() } = options;
+  const { archive, output, now = () => new Date() } = options;
   const server = await serverIdentity(client);
   const started = now();
   const id = idOf(started);
   const folder = newFolder(output, id);
   startArchiving(archive);
+  try {
+    return { folder, manifest: await copyTo(folder, { client, server, started, id }, options, broken) };
+  } catch (error) {
+    // On a full disk it would be in the way of everything else.
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+interface Begun {
+  readonly client: pg.Client;
+  readonly server: ServerIdentity;
+  readonly started: Date;
+  readonly id: string;
+}
+
+async function copyTo(
+  folder: string,
+  { client, server, started, id }: Begun,
+  { dataFolder, archive, output, now = () => new Date() }: BackupOptions,
+  broken: () => Error | undefined,
+): Promise<Manifest> {
   await client.query('select pg_backup_start($1, true)', [id]);
   const { files, folders } = listDataFolder(dataFolder);
   const stored: StoredFile[] = [];
@@ -93,7 +115,7 @@ async function copyWhile(client: pg.Client, options: BackupOptions, broken: () =
   });
   await writeManifest(folder, manifest);
   syncFolder(output);
-  return { folder, manifest };
+  return manifest;
 }
 
 interface BackupParts {

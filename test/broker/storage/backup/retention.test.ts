@@ -73,6 +73,14 @@ test('the days of backups are kept, and always the newest', async () => {
   expect(listBackups(backups).map(({ id }) => id)).toEqual([newest]);
 });
 
+test('the archive may be kept from fewer backups on than are kept', async () => {
+  await backup(9, '000000010000000000000002');
+  await backup(5, '000000010000000000000004');
+  await backup(1, '000000010000000000000007');
+  expect(removeOld(backups, archive, { keepDays: 30, archiveOf: 2 }, now)).toEqual({ backups: [], segments: 3 });
+  expect(readdirSync(archive)[0]).toBe('000000010000000000000004.gz');
+});
+
 test('what was cut short is removed after a day; without a whole backup the archive is left alone', async () => {
   const cut = await backup(3, '', false);
   const running = await backup(0.5, '', false);
