@@ -28,9 +28,17 @@ export interface StreamLimits {
   /** After this a client must prove again who it is, by connecting anew. */
   readonly longest: number;
   readonly clients: number;
+  /** Of one account, so that none takes the place of all others; admins are not counted. */
+  readonly clientsOfAccount: number;
 }
 
-const usual: StreamLimits = { heartbeat: 15_000, buffer: 1024 * 1024, longest: 15 * 60_000, clients: 500 };
+const usual: StreamLimits = {
+  heartbeat: 15_000,
+  buffer: 1024 * 1024,
+  longest: 15 * 60_000,
+  clients: 500,
+  clientsOfAccount: 100,
+};
 const pageSize = 500;
 
 interface Client {
@@ -65,23 +73,34 @@ export class ChangeStream {
   }
 
   /** @throws Refusal `GPUB_TOO_MANY_STREAMS`; `GPUB_UNAVAILABLE` while the process ends */
-  admit(): void {
+  admit(accountId: string | undefined): void {
     if (this.#over) throw new Refusal('unavailable', 'GPUB_UNAVAILABLE', 'the broker is stopping', { retryAfter: 1 });
-    if (this.#clients.size < this.#limits.clients) return;
-    const message = `${this.#limits.clients} streams are open already, which is the limit`;
-    throw new Refusal('too-many', 'GPUB_TOO_MANY_STREAMS', message, { retryAfter: 30 });
+    const { clients, clientsOfAccount } = this.#limits;
+    if (this.#clients.size >= clients) throw tooMany(`${clients} streams are open already`);
+    if (accountId === undefined) return;
+    const own = [...this.#clients].filter((client) => client.accountId === accountId);
+    if (own.length >= clientsOfAccount) throw tooMany(`your account has ${clientsOfAccount} streams open already`);
   }
 
   /**
-   * Sends events until the client goes, is too slow, or has listened for long enough. Resolves then.
+   * Sends events until the client goes, is too slow, has listened for long enough, or may no more. Resolves then.
    * @param accountId whose events it may see; undefined for all
    * @param after the last event that the client has; undefined to begin with the present
+   * @param mayListen whether its credentials are still good; asked with every heartbeat, and never throws
    */
-  async serve(response: ServerResponse, accountId: string | undefined, after: number | undefined): Promise<void> {
+  async serve(
+    response: ServerResponse,
+    accountId: string | undefined,
+    after: number | undefined,
+    mayListen: () => Promise<boolean>,
+  ): Promise<void> {
     const client: Client = { position: 0, live: false, accountId, providers: new Set(), response };
     this.#clients.add(client);
     const closed = new Promise<void>((resolve) => response.once('close', resolve));
-    const beat = setInterval(() => this.#write(client, ': beat\n\n'), this.#limits.heartbeat);
+    const beat = setInterval(async () => {
+      this.#write(client, ': beat\n\n');
+      if (!(await mayListen())) response.end();
+    }, this.#limits.heartbeat);
     const longest = setTimeout(() => response.end(), this.#limits.longest);
     try {
       this.#write(client, 'retry: 1000\n\n');
@@ -182,6 +201,10 @@ export class ChangeStream {
     response.write(text);
     if (response.writableLength > this.#limits.buffer) response.destroy();
   }
+}
+
+function tooMany(problem: string): Refusal {
+  return new Refusal('too-many', 'GPUB_TOO_MANY_STREAMS', `${problem}, which is the limit`, { retryAfter: 30 });
 }
 
 /** Whether the client may see it. A provider that its account just registered is one of its own from then on. */

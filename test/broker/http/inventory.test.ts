@@ -204,6 +204,28 @@ test('streams beat, end after their time, and are limited in number', async () =
   await vi.waitFor(() => expect(api.changes.size).toBe(0), 5000);
 });
 
+test('a stream ends soon after its key is revoked or its owner may see less', async () => {
+  const api = await startRegistryApi({ limits: { heartbeat: 50 } });
+  const { admin } = api.principals;
+  const reader = await api.addPrincipal('provider', { scopes: ['read'] });
+  const second = await api.addPrincipal('admin');
+  const [revoked, demoted, kept] = [await listen(api, reader), await listen(api, second), await listen(api, admin)];
+  await api.as('admin').delete(`/auth/api-keys/${reader.credentialId}`);
+  await api.as('admin').patch(`/users/${second.userId}`, { role: 'consumer' });
+  await vi.waitFor(
+    () => expect([revoked, demoted].map(({ response }) => response.complete)).toEqual([true, true]),
+    5000,
+  );
+  expect(kept.response.complete).toBe(false);
+});
+
+test('an account holds so many streams and no more; others still get theirs', async () => {
+  const api = await startRegistryApi({ limits: { clientsOfAccount: 1 } });
+  const { provider, consumer } = api.principals;
+  const replies = [await listen(api, provider), await listen(api, provider), await listen(api, consumer)];
+  expect(replies.map(({ response }) => response.statusCode)).toEqual([200, 429, 200]);
+});
+
 test('a last id that is none is refused', async () => {
   const api = await startRegistryApi();
   const { response } = await listen(api, api.principals.provider, '', { 'last-event-id': 'x' });

@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChangesPage, ChangesQuery, SnapshotPage, SnapshotQuery } from '../../../../api/inventory.ts';
 import { changesAfter } from '../../../events/changes.ts';
 import type { ChangeStream } from '../../../events/stream.ts';
-import { visibleAccount } from '../../../identity/policy.ts';
+import { may, visibleAccount } from '../../../identity/policy.ts';
 import { providersOf } from '../../../identity/visible-providers.ts';
-import { invalid } from '../../../refusal.ts';
+import { invalid, Refusal } from '../../../refusal.ts';
 import { inventorySnapshot, type SnapshotContext } from '../../../registry/search/snapshot.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';
@@ -46,7 +46,7 @@ export function inventoryRoutes(app: ApiServer, services: InventoryServices): vo
     async (request, reply) => {
       const { principal, query } = request;
       const account = visibleAccount(principal);
-      if (wantsStream(request)) return openStream(services.changes, request, reply, account, query.after);
+      if (wantsStream(request)) return openStream(services, request, reply, query.after);
       const providers = await providersOf(services.db, account);
       return changesAfter(services.db, providers, query.after ?? 0, query.limit ?? 50);
     },
@@ -59,14 +59,23 @@ function wantsStream({ headers }: FastifyRequest): boolean {
 }
 
 function openStream(
-  changes: ChangeStream,
+  { changes, identity }: InventoryServices,
   request: FastifyRequest,
   reply: FastifyReply,
-  account: string | undefined,
   after: number | undefined,
 ): FastifyReply {
+  const account = visibleAccount(request.principal);
   const place = lastEventId(request) ?? after;
-  changes.admit();
+  const mayListen = async () => {
+    try {
+      const caller = await identity.authenticator.authenticate(request.headers.authorization);
+      return caller !== undefined && may(caller, 'inventory.read') && visibleAccount(caller) === account;
+    } catch (error) {
+      // A database that does not answer says nothing about the credentials.
+      return !(error instanceof Refusal && error.kind === 'unauthenticated');
+    }
+  };
+  changes.admit(account);
   reply.hijack();
   reply.raw.writeHead(200, {
     ...(reply.getHeaders() as Record<string, string>),
@@ -74,7 +83,7 @@ function openStream(
     // Proxies must hand on every event at once.
     'X-Accel-Buffering': 'no',
   });
-  void changes.serve(reply.raw, account, place);
+  void changes.serve(reply.raw, account, place, mayListen);
   return reply;
 }
 
