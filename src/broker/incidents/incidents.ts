@@ -77,6 +77,22 @@ export async function closeIncidents(
   );
 }
 
+/** Closes all that are open about nodes, or clusters, and their GPUs: for what leaves for good. */
+export async function closeIncidentsOf(
+  trx: Queryable,
+  now: Date,
+  what: 'node' | 'cluster',
+  ids: readonly string[],
+  reason: string,
+): Promise<void> {
+  // Before it looks: who reports holds the lock until what it reported can be seen.
+  await lockJournal(trx);
+  const { rows } = await sql<IncidentName>`
+    select kind, subject from incidents where ${sql.ref(`${what}_id`)} = any(${ids}::uuid[]) and closed_at is null
+  `.execute(trx);
+  await closeIncidents(trx, now, rows, reason);
+}
+
 /** Several reports of one thing become one that counts for all. */
 function merged(reports: readonly IncidentReport[], now: Date) {
   const found = new Map<string, ReturnType<typeof recordOf>>();

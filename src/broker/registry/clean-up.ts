@@ -2,8 +2,9 @@
 // ceased to come. With a node go its GPUs, its credentials (it must enrol again) and its history; the journal stays.
 import { sql } from 'kysely';
 import { appendToJournal } from '../events/journal.ts';
-import { closeIncidents } from '../incidents/incidents.ts';
+import { closeIncidents, closeIncidentsOf } from '../incidents/incidents.ts';
 import type { Database, Queryable } from '../storage/database.ts';
+import { transact } from '../storage/transact.ts';
 import { gpuEvent, nodeEvent } from './ingest/inventory-events.ts';
 import type { NodeRow } from './ingest/sql/load-nodes.ts';
 import type { GpuRow } from './ingest/sql/store-gpus.ts';
@@ -35,7 +36,7 @@ export async function cleanUpInventory(db: Database, now: Date, options: CleanUp
   const repeat = async (step: (trx: Queryable) => Promise<{ found: number; gpus: number }>, most: number) => {
     const sum = { found: 0, gpus: 0 };
     for (;;) {
-      const { found, gpus } = await db.transaction().execute(async (trx) => {
+      const { found, gpus } = await transact(db, async (trx) => {
         await leaderCheck(trx);
         return step(trx);
       });
@@ -62,8 +63,12 @@ async function removeNodes(trx: Queryable, now: Date, before: Date) {
   `.execute(trx);
   if (nodes.length === 0) return { found: 0, gpus: 0 };
   const ids = nodes.map(({ id }) => id);
-  const { rows: gpus } = await sql<GpuRow>`select * from gpus where node_id = any(${ids}::uuid[])`.execute(trx);
-  await closeOpen(trx, now, ids, 'the node left the inventory');
+  // Locked before the journal, like everywhere: who changes one of them waits for the journal next.
+  const { rows: gpus } = await sql<GpuRow>`
+    select * from gpus where node_id = any(${ids}::uuid[]) order by id for update
+  `.execute(trx);
+  // Deleting takes the incidents along: whoever follows them must hear of their end first.
+  await closeIncidentsOf(trx, now, 'node', ids, 'the node left the inventory');
   await sql`delete from nodes where id = any(${ids}::uuid[])`.execute(trx);
   await appendToJournal(trx, [
     ...gpus.map((row) => gpuEvent('gpu.removed', now, { ...row, removed_at: row.removed_at ?? now }, [])),
@@ -86,14 +91,6 @@ async function removeGpus(trx: Queryable, now: Date, before: Date) {
     gpus.map((row) => gpuEvent('gpu.removed', now, row, [])),
   );
   return { found: gpus.length, gpus: 0 };
-}
-
-/** Deleting takes the incidents along: whoever follows them must hear of their end first. */
-async function closeOpen(trx: Queryable, now: Date, nodeIds: readonly string[], reason: string): Promise<void> {
-  const { rows } = await sql<{ kind: string; subject: string }>`
-    select kind, subject from incidents where node_id = any(${nodeIds}::uuid[]) and closed_at is null
-  `.execute(trx);
-  await closeIncidents(trx, now, rows, reason);
 }
 
 async function openAbout(trx: Queryable, subjects: readonly string[]) {

@@ -5,8 +5,10 @@ import type { JournalEvent } from '../events/journal.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
+import { closeIncidentsOf } from '../incidents/incidents.ts';
 import { pageOf } from '../paging.ts';
 import type { Queryable } from '../storage/database.ts';
+import { transact } from '../storage/transact.ts';
 import { countRows, inUse, type RegistryContext, recordChange, takeName } from './change.ts';
 import { type ClusterRow, findCluster, findProvider } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
@@ -45,7 +47,7 @@ export async function createCluster(
 ): Promise<string> {
   const at = now();
   const id = newId(at.getTime());
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const provider = await findProvider(trx, principal, providerId, true);
     const { name, region, specs = {} } = given;
     const row = await takeName(
@@ -141,7 +143,7 @@ export async function updateCluster(
   id: string,
   { name, specs }: ClusterChange,
 ): Promise<Cluster> {
-  const row = await db.transaction().execute(async (trx) => {
+  const row = await transact(db, async (trx) => {
     const { account_id } = await findCluster(trx, principal, id, true);
     const set = { ...(name !== undefined && { name }), ...(specs && { specs: JSON.stringify(specs) }) };
     const changed = await takeName(
@@ -164,7 +166,7 @@ export async function updateCluster(
 
 /** Goes with its nodes that are decommissioned. @throws Refusal not-found; `GPUB_IN_USE` while others are left */
 export async function deleteCluster({ db, now }: RegistryContext, principal: Principal, id: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const row = await findCluster(trx, principal, id, true);
     const live = await countRows(
       trx,
@@ -172,8 +174,6 @@ export async function deleteCluster({ db, now }: RegistryContext, principal: Pri
         select count(*) as count from nodes where cluster_id = ${id} and decommissioned_at is null`,
     );
     if (live > 0) throw inUse('cluster', `it has ${live} ${live === 1 ? 'node' : 'nodes'}: decommission them first`);
-    await trx.deleteFrom('nodes').where('cluster_id', '=', id).execute();
-    await trx.deleteFrom('clusters').where('id', '=', id).execute();
     const at = now();
     await recordChange(trx, at, principal, {
       action: 'cluster.delete',
@@ -182,5 +182,8 @@ export async function deleteCluster({ db, now }: RegistryContext, principal: Pri
       details: { name: row.name },
       events: [clusterEvent('cluster.removed', at, row)],
     });
+    await closeIncidentsOf(trx, at, 'cluster', [id], 'the cluster was removed');
+    await trx.deleteFrom('nodes').where('cluster_id', '=', id).execute();
+    await trx.deleteFrom('clusters').where('id', '=', id).execute();
   });
 }

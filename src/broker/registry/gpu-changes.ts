@@ -5,6 +5,7 @@ import { requireOwner } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { notFound, Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
+import { transact } from '../storage/transact.ts';
 import { type RegistryContext, recordChange } from './change.ts';
 import { withConditions } from './search/search.ts';
 
@@ -32,7 +33,7 @@ export async function setMaintenance(
   id: string,
   { enabled, reason }: Maintenance,
 ): Promise<Gpu> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const { account_id, ...before } = await findGpu(trx, principal, id, true);
     if (before.removed_at) throw notFound('GPU', id);
     const show = async (row: typeof before) => {

@@ -2,8 +2,10 @@
 import type { Node } from '../../api/nodes.ts';
 import type { JournalEvent } from '../events/journal.ts';
 import type { Principal } from '../identity/principal.ts';
+import { closeIncidentsOf } from '../incidents/incidents.ts';
 import { Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
+import { transact } from '../storage/transact.ts';
 import { type RegistryContext, recordChange } from './change.ts';
 import { gpuEvent } from './gpu-changes.ts';
 import { decommissioned, nodeEvent, nodeView } from './nodes.ts';
@@ -36,7 +38,7 @@ export async function setStanding(
   id: string,
   standing: Standing,
 ): Promise<Node> {
-  const row = await db.transaction().execute(async (trx) => {
+  const row = await transact(db, async (trx) => {
     const before = await findNode(trx, principal, id, true);
     if (before.decommissioned_at) throw decommissioned(id);
     const flags = flagsOf[standing];
@@ -67,7 +69,7 @@ export async function decommissionNode(
   principal: Principal,
   id: string,
 ): Promise<Node> {
-  const row = await db.transaction().execute(async (trx) => {
+  const row = await transact(db, async (trx) => {
     const before = await findNode(trx, principal, id, true);
     if (before.decommissioned_at) return before;
     const at = now();
@@ -94,6 +96,7 @@ export async function decommissionNode(
       details: { standing: 'decommission', gpus: removed.length },
       events: [...removed, nodeEvent('node.removed', at, after)],
     });
+    await closeIncidentsOf(trx, at, 'node', [id], 'the node was decommissioned');
     return after;
   });
   streams.disconnect(id, 'decommissioned');

@@ -5,9 +5,11 @@ import type { JournalEvent } from '../events/journal.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
+import { closeIncidentsOf } from '../incidents/incidents.ts';
 import { pageOf } from '../paging.ts';
 import { Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
+import { transact } from '../storage/transact.ts';
 import { inUse, type RegistryContext, recordChange, takeName } from './change.ts';
 import { createNodeToken, type NewToken } from './joining/enrolment.ts';
 import { findCluster, findNode, type NodeRow } from './ownership.ts';
@@ -67,7 +69,7 @@ export async function createNode(
 ): Promise<{ nodeId: string; token: NewToken }> {
   const at = now();
   const nodeId = newId(at.getTime());
-  const token = await db.transaction().execute(async (trx) => {
+  const token = await transact(db, async (trx) => {
     const cluster = await findCluster(trx, principal, clusterId, true);
     const row = await takeName(
       'body.hostname',
@@ -162,15 +164,16 @@ async function gpuCounts(db: Queryable, nodeIds: readonly string[]): Promise<Map
   return new Map((await counting.execute(db)).rows.map(({ node_id, count }) => [node_id, count]));
 }
 
-/** Changes what the provider declared. @throws Refusal not-found */
+/** Changes what the provider declared. @throws Refusal not-found; `GPUB_NODE_DECOMMISSIONED` */
 export async function updateNode(
   { db, now }: RegistryContext,
   principal: Principal,
   id: string,
   change: NodeChange,
 ): Promise<Node> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const before = await findNode(trx, principal, id, true);
+    if (before.decommissioned_at) throw decommissioned(id);
     const declared = { declared_gpus: JSON.stringify(change.gpu_specs) };
     await trx.updateTable('nodes').set(declared).where('id', '=', id).execute();
     const row = { ...before, declared_gpus: change.gpu_specs as NodeRow['declared_gpus'] };
@@ -195,7 +198,7 @@ export async function renewOnboardingToken(
   principal: Principal,
   id: string,
 ): Promise<NewToken> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const node = await findNode(trx, principal, id, true);
     if (node.decommissioned_at) throw decommissioned(id);
     const at = now();
@@ -219,10 +222,9 @@ export async function renewOnboardingToken(
 
 /** Forgets a node that never joined or is decommissioned. @throws Refusal not-found; `GPUB_IN_USE` for others */
 export async function deleteNode({ db, now }: RegistryContext, principal: Principal, id: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const row = await findNode(trx, principal, id, true);
     if (row.joined_at && !row.decommissioned_at) throw inUse('node', 'decommission it first');
-    await trx.deleteFrom('nodes').where('id', '=', id).execute();
     const at = now();
     await recordChange(trx, at, principal, {
       action: 'node.delete',
@@ -232,6 +234,9 @@ export async function deleteNode({ db, now }: RegistryContext, principal: Princi
       // Whoever follows heard of the end when it was decommissioned.
       events: row.decommissioned_at ? [] : [nodeEvent('node.removed', at, row)],
     });
+    // They go with the node: whoever follows them hears of their end first.
+    await closeIncidentsOf(trx, at, 'node', [id], 'the node was removed');
+    await trx.deleteFrom('nodes').where('id', '=', id).execute();
   });
 }
 

@@ -11,6 +11,7 @@ import { encodeCursor, pageOf } from '../paging.ts';
 import { invalid, notFound, Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';
+import { transact } from '../storage/transact.ts';
 import { type RegistryContext, recordChange, takeName } from './change.ts';
 import { findProvider } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
@@ -38,7 +39,7 @@ export async function createPool(
   if (kind === 'static' && selector) throw invalid('body.selector', 'given', 'none: a static pool has members');
   if (selector) checkSelector(selector);
   const at = now();
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const provider = await findProvider(trx, principal, provider_id);
     const row = await takeName(
       'body.name',
@@ -117,7 +118,7 @@ export async function updatePool(
   id: string,
   { name, selector }: PoolChange,
 ): Promise<Pool> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const before = await findPool(trx, principal, id);
     if (selector && before.kind === 'static') {
       throw invalid('body.selector', 'given', 'none: a static pool has members');
@@ -143,7 +144,7 @@ export async function updatePool(
 
 /** @throws Refusal not-found */
 export async function deletePool({ db, now }: RegistryContext, principal: Principal, id: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const row = await findPool(trx, principal, id);
     await trx.deleteFrom('pools').where('id', '=', id).execute();
     const at = now();
@@ -165,7 +166,7 @@ export async function changeMembers(
   what: 'add' | 'remove',
   gpuIds: readonly string[],
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const pool = await findPool(trx, principal, id);
     if (pool.kind === 'dynamic') {
       throw new Refusal('conflict', 'GPUB_POOL_DYNAMIC', `pool ${id} is dynamic: change its selector instead`);

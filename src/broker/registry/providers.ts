@@ -7,6 +7,7 @@ import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
 import { cursorReader, pageOf } from '../paging.ts';
+import { transact } from '../storage/transact.ts';
 import { countRows, inUse, type RegistryContext, recordChange, takeName } from './change.ts';
 import type { NodeStreams } from './node-standing.ts';
 import { findProvider, type ProviderRow } from './ownership.ts';
@@ -43,7 +44,7 @@ export async function createProvider(
 ): Promise<string> {
   const at = now();
   const id = newId(at.getTime());
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const row = await takeName(
       'body.name',
       given.name,
@@ -103,7 +104,7 @@ export async function updateProvider(
   id: string,
   change: ProviderChange,
 ): Promise<ProviderDetails> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     await findProvider(trx, principal, id, true);
     const { kyc_data, ...texts } = change;
     const row = await takeName(
@@ -161,7 +162,7 @@ async function judge(
   id: string,
   { status, reason }: { status: 'verified' | 'suspended'; reason: string | null },
 ): Promise<ProviderDetails> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const before = await findProvider(trx, principal, id, true);
     if (before.status === status && before.status_reason === reason) {
       return { ...providerView(before), kyc_data: before.kyc_data };
@@ -186,7 +187,7 @@ async function judge(
 
 /** @throws Refusal not-found; `GPUB_IN_USE` while it has clusters */
 export async function deleteProvider({ db, now }: RegistryContext, principal: Principal, id: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+  await transact(db, async (trx) => {
     const row = await findProvider(trx, principal, id, true);
     const clusters = await countRows(
       trx,

@@ -6,6 +6,7 @@ import { type DiscoveredGpu, differences } from './declared-gpus.ts';
 import type { BatchGpus } from './gpus.ts';
 import { close, gpuReport, type IncidentChanges, nodeReport } from './incidents.ts';
 import { findPartedTwins, findTwins, type TwinSide } from './sql/find-twins.ts';
+import type { NodeRow } from './sql/load-nodes.ts';
 
 /** Looks where GPUs were added or nodes came online; closes where one side is gone. */
 export async function twinIncidents(
@@ -45,7 +46,12 @@ function twinReport(uuid: string, own: TwinSide, other: TwinSide) {
   return gpuReport(own, own.hostname, 'duplicate-gpu', { uuid, ...twin });
 }
 
-/** Looks at nodes with declared GPUs that have sent a snapshot, when their GPUs changed or they joined. */
+/** The declared GPUs of a node, to be compared with those of another time. */
+export function declarationOf({ declared_gpus }: Pick<NodeRow, 'declared_gpus'>): string | undefined {
+  return declared_gpus.length > 0 ? JSON.stringify(declared_gpus) : undefined;
+}
+
+/** Looks at nodes that have sent a snapshot, when their GPUs or the declaration changed, or they joined. */
 export async function inventoryMismatches(
   trx: Queryable,
   works: readonly NodeWork[],
@@ -53,10 +59,10 @@ export async function inventoryMismatches(
 ): Promise<void> {
   const asked = works.filter(
     ({ before, diff, snapshotSeen, live }) =>
-      before.declared_gpus.length > 0 &&
+      (before.declared_gpus.length > 0 || live.comparedWith !== undefined) &&
       before.decommissioned_at === null &&
       snapshotSeen &&
-      (diff.steps.length > 0 || !live.snapshotSeen),
+      (diff.steps.length > 0 || !live.snapshotSeen || live.comparedWith !== declarationOf(before)),
   );
   if (asked.length === 0) return;
   const { rows } = await sql<DiscoveredGpu & { node_id: string }>`

@@ -39,6 +39,8 @@ export interface LiveNode {
   gpus: Map<string, LiveGpu> | undefined;
   /** Whether it has sent a snapshot since it joined. */
   snapshotSeen: boolean;
+  /** The declared GPUs, as JSON, that its GPUs were last compared with. */
+  comparedWith: string | undefined;
   /** What the listeners were told last. */
   standing: NodeStanding | undefined;
 }
@@ -70,6 +72,7 @@ export function newLiveNode(id: string, lastBeat: number): LiveNode {
     dropReportedAt: undefined,
     gpus: undefined,
     snapshotSeen: false,
+    comparedWith: undefined,
     standing: undefined,
   };
 }

@@ -3,6 +3,7 @@ import type { JournalEvent } from '../../events/journal.ts';
 import type { Queryable } from '../../storage/database.ts';
 import { hasNewSpool, isSimulated, type NodeWork } from './batch.ts';
 import type { JoinedNode, NodeStanding } from './contract.ts';
+import { declarationOf } from './inventory-checks.ts';
 import { nodeEvent } from './inventory-events.ts';
 import { dropsAreOver, type LiveNode, mustReportDrops } from './live-nodes.ts';
 import type { NodeRow } from './sql/load-nodes.ts';
@@ -67,6 +68,7 @@ export function settleNode(
   if (beaten && beaten !== node) node.lastBeat = Math.max(node.lastBeat, beaten.lastBeat);
   node.status = verdict.status;
   node.snapshotSeen = work.snapshotSeen;
+  if (work.snapshotSeen) node.comparedWith = declarationOf(before);
   if (joined) {
     node.processId = joined.identity.processId;
     node.lastBeat = Math.max(node.lastBeat, now.getTime());

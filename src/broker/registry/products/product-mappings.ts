@@ -6,6 +6,7 @@ import type { Principal } from '../../identity/principal.ts';
 import { invalid, notFound, Refusal } from '../../refusal.ts';
 import type { Queryable } from '../../storage/database.ts';
 import type { Schema } from '../../storage/schema.ts';
+import { transact } from '../../storage/transact.ts';
 import { type RegistryContext, recordChange } from '../change.ts';
 import { gpuEvent } from '../gpu-changes.ts';
 import { withConditions } from '../search/search.ts';
@@ -56,7 +57,7 @@ export async function addMapping(
   given: NewMapping,
 ): Promise<number> {
   checkMapping(given);
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const at = now();
     const row = await trx
       .insertInto('product_mappings')
@@ -75,7 +76,7 @@ export async function removeMapping(
   principal: Principal,
   { vendor, model, memory_gb }: MappingKey,
 ): Promise<number> {
-  return db.transaction().execute(async (trx) => {
+  return transact(db, async (trx) => {
     const row = await trx
       .deleteFrom('product_mappings')
       .where('vendor', '=', vendor.toLowerCase())

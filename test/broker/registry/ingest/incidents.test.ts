@@ -108,3 +108,21 @@ test('a node without the GPUs that were declared for it is an incident until the
   await ingest.changes(one, 'spool', [change(1, gpu('gpu-b')), change(2, 'gpu-l4')]);
   expect(await openIncidents(db)).toEqual(['gpu-removed']);
 });
+
+test('a declaration that is corrected closes the mismatch, and so does one that is taken back', async () => {
+  const { db, ingest, one } = await setUp([{ model: 'H100', count: 2 }]);
+  const declare = async (declared: object[]) => {
+    const declared_gpus = JSON.stringify(declared);
+    await db.updateTable('nodes').set({ declared_gpus }).where('id', '=', one).execute();
+    ingest.heard([{ kind: 'node.changed', nodeId: one }]);
+    await ingest.idle();
+  };
+  await ingest.snapshot(one, 'spool', snapshot(0, [gpu('gpu-a')]));
+  expect(await openIncidents(db)).toEqual(['inventory-mismatch']);
+  await declare([{ model: 'H100', count: 1 }]);
+  expect(await openIncidents(db)).toEqual([]);
+  await declare([{ model: 'H100', count: 3 }]);
+  expect(await openIncidents(db)).toEqual(['inventory-mismatch']);
+  await declare([]);
+  expect(await openIncidents(db)).toEqual([]);
+});

@@ -10,6 +10,7 @@ import {
 } from '../../../../api/incidents.ts';
 import { incidentFigures, listIncidents, readIncident } from '../../../incidents/list.ts';
 import { acknowledge, close } from '../../../incidents/operation.ts';
+import { transact } from '../../../storage/transact.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';
 
@@ -52,7 +53,7 @@ export function incidentRoutes(app: ApiServer, { db, now }: ApiServices): void {
       config: { action: 'incident.operate' },
       schema: { tags, summary: 'Say that somebody knows of it', params: IdParams, response: { 200: Incident } },
     },
-    ({ principal, params }) => db.transaction().execute((trx) => acknowledge(trx, now(), principal, params.id)),
+    ({ principal, params }) => transact(db, (trx) => acknowledge(trx, now(), principal, params.id)),
   );
   app.post(
     '/api/v2/incidents/:id/close',
@@ -66,7 +67,6 @@ export function incidentRoutes(app: ApiServer, { db, now }: ApiServices): void {
         response: { 200: Incident },
       },
     },
-    ({ principal, params, body }) =>
-      db.transaction().execute((trx) => close(trx, now(), principal, params.id, body.reason)),
+    ({ principal, params, body }) => transact(db, (trx) => close(trx, now(), principal, params.id, body.reason)),
   );
 }
