@@ -7,6 +7,13 @@ export const wrongUsage = defineError(
   () => '--help shows what this command takes.',
 );
 
+/** A node has only the packages that its own daemon needs; the broker needs them all. */
+export const packageMissing = defineError(
+  'GPUB_PACKAGE_MISSING',
+  (name: string) => `the package ${name} is not installed here`,
+  () => 'Run `npm ci` where bin/gpubroker lies: the broker, `up` and `db` need the whole of node_modules/.',
+);
+
 export const daemonUnreachable = defineError(
   'GPUB_DAEMON_UNREACHABLE',
   (address: string, reason: string, passedOver?: string) =>

@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { CodedError } from '../daemon/errors.ts';
 import { daemonCommands, isDaemonCommand } from './daemons.ts';
+import { packageMissing } from './errors.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { remark } from './output.ts';
 
@@ -24,7 +25,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
 }
 
 /** Writes what went wrong to standard error; commander has written its own errors already. */
-function explain(thrown: unknown): void {
+function explain(failure: unknown): void {
+  const thrown = missingPackage(failure) ?? failure;
   if (thrown instanceof CommanderError) return;
   if (thrown instanceof CodedError) {
     remark(`gpubroker: ${thrown.message} [${thrown.code}]`);
@@ -33,4 +35,11 @@ function explain(thrown: unknown): void {
   }
   // Not foreseen: a fault of this program, where the stack helps.
   process.stderr.write(`gpubroker: ${thrown instanceof Error ? thrown.stack : String(thrown)}\n`);
+}
+
+/** What it means when a package cannot be found. */
+function missingPackage(thrown: unknown): CodedError | undefined {
+  if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_MODULE_NOT_FOUND')) return undefined;
+  const [, name] = /^Cannot find package '([^']+)'/.exec(thrown.message) ?? [];
+  return name === undefined ? undefined : packageMissing(name);
 }

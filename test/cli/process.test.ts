@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -132,6 +132,17 @@ describe('the launcher', () => {
     const { code, stderr } = await run(program, ['version'], env);
     expect(code).toBe(1);
     expect(stderr).toContain(expected);
+  });
+
+  test('says which package is missing where only those of a node are installed', async () => {
+    const program = install('node-only', { program: false });
+    cpSync(join(root, 'dist'), join(folder, 'node-only/dist'), { recursive: true });
+    const env = { ...process.env, PATH: `${dirname(process.execPath)}:/usr/bin:/bin` };
+    const { code, stderr } = await run(program, ['broker', '--data-dir', join(folder, 'none')], env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^gpubroker: the package \S+ is not installed here \[GPUB_PACKAGE_MISSING\]\n {2}Run `npm ci`/,
+    );
   });
 
   test('says how to build what is missing', async () => {
