@@ -1,7 +1,7 @@
 // The typed client of the HTTP API: one method that calls a route, one that walks its pages, one that follows a stream.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withoutSilence } from './idle.ts';
-import { ApiProblem, BrokerUnreachable } from './problem.ts';
+import { ApiProblem, BrokerUnreachable, reasonOf } from './problem.ts';
 import type { Routes } from './routes.ts';
 import { type ServerEvent, serverEvents } from './server-events.ts';
 
@@ -136,10 +136,19 @@ export function createClient(options: ClientOptions): Client {
 
 /** What the broker answered; a problem is returned, not thrown. */
 async function answerOf(response: Response): Promise<unknown> {
+  return response.ok ? bodyOf(response) : problemOf(response);
+}
+
+/** Undefined where it is no JSON. */
+async function bodyOf(response: Response): Promise<unknown> {
   const text = await response.text();
   const isJson = /^application\/(?:problem\+)?json\b/.test(response.headers.get('content-type') ?? '');
-  const body: unknown = isJson && text !== '' ? JSON.parse(text) : undefined;
-  if (response.ok) return body;
+  return isJson && text !== '' ? JSON.parse(text) : undefined;
+}
+
+/** What a refused request was answered. */
+export async function problemOf(response: Response): Promise<ApiProblem> {
+  const body = await bodyOf(response);
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   const problem = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
   return new ApiProblem(response.status, problem, Number.isFinite(seconds) ? seconds : undefined);
@@ -165,11 +174,4 @@ function searchOf(query: object): string {
       (Array.isArray(value) ? value : [value]).map((one): [string, string] => [name, String(one)]),
     );
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
-}
-
-/** fetch hides the reason in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -61,7 +61,7 @@ export interface Routes {
   'POST /providers/{id}/verify': Answers<typeof Providers.ProviderDetails>;
   'POST /providers/{id}/suspend': Takes<Static<typeof Providers.Suspension>, typeof Providers.ProviderDetails>;
   'POST /providers/{id}/clusters': Takes<Clusters.NewCluster, typeof Clusters.ClusterCreated>;
-  'GET /providers/me/clusters': Lists<PageQuery, typeof Clusters.ClusterPage>;
+  'GET /providers/me/clusters': Lists<Clusters.ClusterQuery, typeof Clusters.ClusterPage>;
 
   'GET /clusters': Lists<Clusters.ClusterQuery, typeof Clusters.ClusterPage>;
   'GET /clusters/{id}': Answers<typeof Clusters.Cluster>;

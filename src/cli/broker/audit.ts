@@ -1,6 +1,6 @@
 // `gpubroker audit`: who did what, and whether the log is as it was written.
 import type { AuditEntryView, AuditQuery } from '../../api/audit.ts';
-import { ChainCheck, type ChainVerdict } from '../../api/audit-chain.ts';
+import { ChainCheck, type ChainPoint, type ChainVerdict } from '../../api/audit-chain.ts';
 import type { Client } from '../../client/client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { print, printJson, remark } from '../output.ts';
@@ -23,10 +23,13 @@ export async function listAudit(client: Client, json: boolean, query: AuditQuery
   showList(items, { json, columns, nothing: 'Nothing was recorded.' });
 }
 
-/** Reads the whole log and computes its chain here; returns the exit code. */
-export async function verifyAudit(client: Client, json: boolean): Promise<number> {
+/**
+ * Reads the whole log and computes its chain here; returns the exit code.
+ * @param remembered an end that the log had, which must still be a part of it
+ */
+export async function verifyAudit(client: Client, json: boolean, remembered?: ChainPoint): Promise<number> {
   const { start, end } = await client.call('GET /audit/chain', {});
-  const verdict = await check(client, start, end);
+  const verdict = await check(client, start, end, remembered);
   if (json) printJson(verdict);
   else if (verdict.valid)
     print(`The audit log is as it was written: ${verdict.entries} entries, up to ${verdict.end.seq}.`);
@@ -37,10 +40,11 @@ export async function verifyAudit(client: Client, json: boolean): Promise<number
 /** Up to `end`: what is appended meanwhile does not matter. */
 async function check(
   client: Client,
-  start: { seq: number; hash: string },
-  end: { seq: number; hash: string },
+  start: ChainPoint,
+  end: ChainPoint,
+  remembered: ChainPoint | undefined,
 ): Promise<ChainVerdict> {
-  const chain = new ChainCheck(start);
+  const chain = new ChainCheck(start, remembered);
   let read = 0;
   const query = { order: 'oldest', after_seq: start.seq, limit: 500 } as const;
   for await (const entry of client.all('GET /audit', { query })) {

@@ -3,28 +3,47 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { SessionView } from '../../api/identity.ts';
-import type { Client } from '../../client/client.ts';
+import { type Client, problemOf } from '../../client/client.ts';
+import { BrokerUnreachable, reasonOf } from '../../client/problem.ts';
 import { wrongUsage } from '../errors.ts';
 import { remark } from '../output.ts';
 
-const patienceMs = 5 * 60_000;
+/** How long somebody may take, in milliseconds. */
+const usualPatience = 5 * 60_000;
 
 /** @throws CodedError when nobody came back in time, or the issuer said no. */
-export async function signInByBrowser(client: Client, url: string): Promise<SessionView> {
+export async function signInByBrowser(client: Client, url: string, patience = usualPatience): Promise<SessionView> {
   const verifier = randomBytes(32).toString('base64url');
   const challenge = createHash('sha256').update(verifier).digest('base64url');
-  const { redirect, code, close } = await listenForCode();
+  const { redirect, code, close } = await listenForCode(patience);
   try {
     const query = new URLSearchParams({ cli_redirect: redirect, challenge });
-    remark(`Open this in a browser:\n${url.replace(/\/+$/, '')}/api/v2/auth/oidc/start?${query}`);
+    const start = `${url}/api/v2/auth/oidc/start?${query}`;
+    await checkIssuer(url, start);
+    remark('Open this in a browser:');
+    remark(start);
     return await client.call('POST /auth/oidc/exchange', { body: { code: await code, verifier } });
   } finally {
     close();
   }
 }
 
+/** Whether there is somewhere to sign in: a browser would only show somebody that there is not. */
+async function checkIssuer(url: string, start: string): Promise<void> {
+  const reply = await fetch(start, { redirect: 'manual', signal: AbortSignal.timeout(10_000) }).catch(
+    (error: unknown) => {
+      throw new BrokerUnreachable(url, reasonOf(error), error);
+    },
+  );
+  if (reply.status === 404) throw wrongUsage(`${url} has no OIDC issuer: give --email, or --api-key-file`);
+  if (reply.status >= 400) throw await problemOf(reply);
+  await reply.body?.cancel();
+}
+
 /** Takes one request on a free port of this machine. */
-async function listenForCode(): Promise<{ redirect: string; code: Promise<string>; close: () => void }> {
+async function listenForCode(
+  patience: number,
+): Promise<{ redirect: string; code: Promise<string>; close: () => void }> {
   const { promise: code, resolve, reject } = Promise.withResolvers<string>();
   code.catch(() => undefined);
   const server = createServer((request, response) => {
@@ -39,7 +58,7 @@ async function listenForCode(): Promise<{ redirect: string; code: Promise<string
   });
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const late = setTimeout(() => reject(wrongUsage('nobody signed in within five minutes')), patienceMs);
+  const late = setTimeout(() => reject(wrongUsage('nobody signed in within the time for it')), patience);
   const close = () => {
     clearTimeout(late);
     server.closeAllConnections();

@@ -1,7 +1,8 @@
 // The commands for operation: incidents, alerts, what happens, and who did what.
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Alert } from '../../api/alerts.ts';
 import type { AuditQuery } from '../../api/audit.ts';
+import { type ChainPoint, readChainPoint } from '../../api/audit-chain.ts';
 import type { IncidentFiguresQuery, IncidentQuery } from '../../api/incidents.ts';
 import { command, durationOf, given, listed, textOf, timeOf } from './command.ts';
 import { brokerGroup } from './run.ts';
@@ -181,8 +182,19 @@ function addAudit(program: Command, done: (exitCode: number) => void): void {
     'verify',
     'read the whole log, and check here that nothing in it was changed',
     'gpubroker audit verify',
-    async (client, json) => done(await (await file()).verifyAudit(client, json)),
+    async (client, json, flags) =>
+      done(await (await file()).verifyAudit(client, json, flags.expectEnd as ChainPoint | undefined)),
+  ).addOption(
+    new Option('--expect-end <seq:hash>', 'an end that the log had (from verify --json), to be found in it').argParser(
+      pointOf,
+    ),
   );
+}
+
+function pointOf(text: string): ChainPoint {
+  const point = readChainPoint(text);
+  if (!point) throw new InvalidArgumentError('Give the number of an entry and its hash, SEQ:HASH.');
+  return point;
 }
 
 function addChanges(program: Command): void {

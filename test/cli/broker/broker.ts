@@ -19,9 +19,21 @@ import { addTestPrincipal, type TestPrincipal, testPasswordCost } from '../../fi
 import { createTestDatabase } from '../../fixtures/database.ts';
 import { command, type Outcome } from '../command.ts';
 
+/** A route and its schemas. */
+export interface ServedRoute {
+  /** `GET /nodes/{id}`. */
+  readonly name: string;
+  readonly body: unknown;
+  readonly query: unknown;
+  /** Of success. */
+  readonly response: unknown;
+}
+
 export interface ServedBroker {
   readonly url: string;
   readonly database: OpenDatabase;
+  /** What the API declares. */
+  readonly routes: readonly ServedRoute[];
   /** One of each role, each in an account of its own. */
   readonly people: Readonly<Record<Role, TestPrincipal>>;
   /** Runs a command as somebody, or without any credentials. */
@@ -40,7 +52,6 @@ export interface BrokerSettings {
   readonly limits?: Parameters<typeof createHttpApp>[0]['limits'];
   /** Where to sign in besides; the broker's own URL is given. */
   readonly oidc?: (url: string) => Promise<OidcOptions>;
-  readonly port?: number;
 }
 
 const log = pino({ level: 'silent' });
@@ -56,7 +67,8 @@ export async function serveBroker(settings: BrokerSettings = {}): Promise<Served
     consumer: await addTestPrincipal(db, 'consumer'),
     developer: await addTestPrincipal(db, 'developer'),
   };
-  let app = await createApp(database, settings, undefined);
+  const routes: ServedRoute[] = [];
+  let app = await createApp(database, settings, undefined, routes);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
@@ -75,6 +87,7 @@ export async function serveBroker(settings: BrokerSettings = {}): Promise<Served
   return {
     url,
     database,
+    routes,
     people,
     as,
     json: async (who, ...argv) => {
@@ -159,7 +172,12 @@ async function withEnvironment<Result>(
   }
 }
 
-async function createApp(database: OpenDatabase, settings: BrokerSettings, oidcOptions: OidcOptions | undefined) {
+async function createApp(
+  database: OpenDatabase,
+  settings: BrokerSettings,
+  oidcOptions: OidcOptions | undefined,
+  routes: ServedRoute[] = [],
+) {
   const { db, pool } = database;
   const now = () => new Date();
   const identity = createIdentity({ db, now, redis: undefined, passwordCost: testPasswordCost });
@@ -173,6 +191,11 @@ async function createApp(database: OpenDatabase, settings: BrokerSettings, oidcO
     limits: { ...many, ...settings.limits },
   });
   const retention = 48 * 3_600_000;
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    const name = `${method} ${url.replace('/api/v2', '').replace(/:(\w+)/g, '{$1}')}`;
+    const answers = Object.entries(schema?.response ?? {}).find(([status]) => /^2/.test(status));
+    routes.push({ name, body: schema?.body, query: schema?.querystring, response: answers?.[1] });
+  });
   const telemetry = startTelemetryStore({ pool, log, now, registry, retention, linger: 1 });
   app.addHook('onClose', () => telemetry.stop());
   const oidc = oidcOptions && new Oidc(oidcOptions, { db, now, identity }, log);
