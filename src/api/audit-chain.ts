@@ -41,13 +41,27 @@ export function auditHash(previous: Buffer, seq: number, content: string): Buffe
   return createHash('sha256').update(previous).update(number).update(content).digest();
 }
 
-/** Checks a chain page by page, from a start that is known to be right. */
+/** Reads `SEQ:HASH`, as an end of the chain is kept elsewhere; undefined for another text. */
+export function readChainPoint(text: string): ChainPoint | undefined {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text) ?? [];
+  return seq === undefined || hash === undefined ? undefined : { seq: Number(seq), hash: hash.toLowerCase() };
+}
+
+/**
+ * Checks a chain page by page, from where the broker says that it begins. Whoever may write all of the database can
+ * also write a new chain, or take away its end; only a point that was kept elsewhere shows that.
+ */
 export class ChainCheck {
   #end: ChainPoint;
   #entries = 0;
+  readonly #start: ChainPoint;
+  readonly #remembered: ChainPoint | undefined;
 
-  constructor(start: ChainPoint) {
+  /** @param remembered an end that the chain once had; `finish` says whether it is still a part of it */
+  constructor(start: ChainPoint, remembered?: ChainPoint) {
     this.#end = start;
+    this.#start = start;
+    this.#remembered = remembered;
   }
 
   /** Checks entries that follow, oldest first; the first bad one ends the check. */
@@ -69,11 +83,22 @@ export class ChainCheck {
     if (this.#end.seq > end.seq || this.#end.hash !== end.hash) {
       return { valid: false, seq: this.#end.seq, reason: 'the end of the log is not the recorded one' };
     }
+    const reason = this.#missed();
+    if (reason !== undefined) return { valid: false, seq: this.#remembered?.seq ?? 0, reason };
     return { valid: true, end: this.#end, entries: this.#entries };
+  }
+
+  /** Why the remembered point is no part of what was checked. */
+  #missed(): string | undefined {
+    const { seq, hash } = this.#remembered ?? this.#start;
+    if (seq > this.#end.seq) return `the log ends at ${this.#end.seq}, before the remembered entry: it was cut`;
+    if (seq < this.#start.seq) return 'the remembered entry is older than what is kept: remember a later one';
+    return seq === this.#start.seq && hash !== this.#start.hash ? notRemembered : undefined;
   }
 
   #fault(entry: AuditEntryView): string | undefined {
     const { seq, hash } = this.#end;
+    if (entry.seq === this.#remembered?.seq && entry.hash !== this.#remembered.hash) return notRemembered;
     if (entry.seq > seq + 1) return `entry ${seq + 1} is missing`;
     if (entry.seq !== seq + 1) return `the entry stands out of order, after ${seq}`;
     if (entry.previous_hash !== hash) return 'the entry before it is not the one that it was written after';
@@ -81,6 +106,8 @@ export class ChainCheck {
     return expected === entry.hash ? undefined : 'the entry is not as it was written';
   }
 }
+
+const notRemembered = 'the entry is not the remembered one: the log was written anew';
 
 /** Checks a whole chain: every entry, in order, from `start`, and that it ends at `end` where that is given. */
 export function verifyChain(entries: Iterable<AuditEntryView>, start: ChainPoint, end?: ChainPoint): ChainVerdict {

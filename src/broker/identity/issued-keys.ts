@@ -66,10 +66,12 @@ export async function revokeApiKey(
   await db.transaction().execute(async (trx) => {
     let query = trx.updateTable('api_keys').set({ revoked_at: now }).where('id', '=', id);
     if (by.role !== 'admin') query = query.where('user_id', '=', by.userId);
-    const row = await query.where('revoked_at', 'is', null).returning(['id', 'name']).executeTakeFirst();
+    const row = await query.where('revoked_at', 'is', null).returning(['user_id', 'name']).executeTakeFirst();
     if (!row) throw notFound('api key', id);
+    // The owner's matter, also where an admin of another account did it.
+    const owner = await trx.selectFrom('users').select('account_id').where('id', '=', row.user_id).executeTakeFirst();
     const target = { kind: 'api-key', id };
-    const entry = { actor: actorOf(by), accountId: by.accountId, action: 'api-key.revoke', target };
+    const entry = { actor: actorOf(by), accountId: owner?.account_id, action: 'api-key.revoke', target };
     await appendAudit(trx, now, { ...entry, details: { name: row.name }, outcome: 'allowed' });
   });
   await cache.revoke([id]);

@@ -164,3 +164,10 @@ test('every other failure is a problem too', async () => {
   });
   expect(await as.get('/things/0198c5a4-7d2f-7c3e-9b1a-4f5d6e7a8b9c')).toMatchObject({ status: 404 });
 });
+
+test('what stands in the place of an object is not repeated: it may be a secret that belongs into it', async () => {
+  const api = await startTestApi(things);
+  const { body } = await api.as('provider').post('/things', { name: 'a', count: 1, inner: 'hunter2' });
+  expect(body.errors).toEqual([expect.objectContaining({ field: 'body.inner', allowed: 'an object' })]);
+  expect(JSON.stringify(body)).not.toContain('hunter2');
+});

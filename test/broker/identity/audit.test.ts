@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import type { AuditEntryView } from '../../../src/api/audit.ts';
-import { canonicalJson, verifyChain } from '../../../src/api/audit-chain.ts';
+import { ChainCheck, canonicalJson, readChainPoint, verifyChain } from '../../../src/api/audit-chain.ts';
 import { identityRoutes } from '../../../src/broker/api/http/routes/identity.ts';
 import { type AuditEntry, appendAudit } from '../../../src/broker/identity/audit.ts';
 import { auditRetention, entryView, readChain, removeOldAudit } from '../../../src/broker/identity/audit-log.ts';
@@ -138,4 +138,46 @@ test('a write that is refused leaves an entry, a read does not', async () => {
     { action: 'api-key.revoke', outcome: 'refused', account_id: consumer.accountId, details: { status: 404 } },
   ]);
   expect(await verdict(api.db)).toMatchObject({ valid: true });
+});
+
+describe('an end that was kept elsewhere', () => {
+  async function checked(db: Database, remembered: { seq: number; hash: string }) {
+    const { start, end } = await readChain(db);
+    const check = new ChainCheck(start, remembered);
+    const found = check.add(await entries(db));
+    return found.valid ? check.finish(end) : found;
+  }
+
+  test('shows a log that was cut, or written anew, whose own chain is whole', async () => {
+    const { db } = await testDatabase();
+    await filled(db, 5);
+    const { end } = await readChain(db);
+    await filled(db, 2);
+    expect(await checked(db, end)).toMatchObject({ valid: true, entries: 7 });
+    await sql`alter table audit_log disable trigger user`.execute(db);
+    await sql`delete from audit_log where seq > 3`.execute(db);
+    await sql`update audit_chain set last_seq = 3, last_hash = (select hash from audit_log where seq = 3)`.execute(db);
+    expect(await verdict(db)).toMatchObject({ valid: true });
+    expect(await checked(db, end)).toMatchObject({ valid: false, seq: 5, reason: expect.stringContaining('cut') });
+    await filled(db, 4);
+    expect(await verdict(db)).toMatchObject({ valid: true });
+    expect(await checked(db, end)).toMatchObject({ valid: false, seq: 5, reason: expect.stringContaining('anew') });
+  });
+
+  test('is compared with the beginning too, and must not be older', async () => {
+    const { db } = await testDatabase();
+    const start = { seq: 0, hash: '0'.repeat(64) };
+    expect(await checked(db, (await readChain(db)).start)).toMatchObject({ valid: true });
+    expect(await checked(db, { ...start, hash: 'f'.repeat(64) })).toMatchObject({ valid: false, seq: 0 });
+    const check = new ChainCheck({ seq: 4, hash: start.hash }, { seq: 3, hash: start.hash });
+    expect(check.finish({ seq: 4, hash: start.hash })).toMatchObject({ valid: false, seq: 3 });
+  });
+
+  test('is written as number and hash', () => {
+    const hash = 'aB'.repeat(32);
+    expect(readChainPoint(`17:${hash}`)).toEqual({ seq: 17, hash: hash.toLowerCase() });
+    for (const text of ['', '17', `-1:${hash}`, `17:${hash}0`, `17:${hash.slice(1)}`]) {
+      expect(readChainPoint(text)).toBeUndefined();
+    }
+  });
 });

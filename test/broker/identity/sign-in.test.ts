@@ -165,6 +165,16 @@ describe('API keys', () => {
     expect(await me(api, key)).toMatchObject({ status: 401 });
   });
 
+  test('are revoked by admins too, and their owners can read who did', async () => {
+    const { api } = await withUser();
+    const { id, key } = (await api.as('provider').post('/auth/api-keys', { name: 'ci', scopes: ['read'] })).body;
+    expect(await api.as('admin').delete(`/auth/api-keys/${id}`)).toMatchObject({ status: 200 });
+    expect(await me(api, key)).toMatchObject({ status: 401 });
+    expect((await api.as('provider').get('/audit?action=api-key.revoke')).body.items).toMatchObject([
+      { actor: { id: api.principals.admin.credentialId }, target: { id } },
+    ]);
+  });
+
   test('end by themselves', async () => {
     let at = new Date('2026-01-05T00:00:00Z');
     const api = await startTestApi(identityRoutes, { now: () => at });

@@ -179,7 +179,8 @@ function fieldProblem(error: SchemaError, part: string): FieldProblem {
   const allowed = allowedBy(error);
   if (missing !== undefined) return { field, allowed, message: `${field}: is missing: give ${allowed}` };
   if (extra !== undefined) return { field, allowed, message: `${field}: is not known here: give ${allowed}` };
-  const value = shown(field, data);
+  // In the place of an object anything may stand, also what belongs into one of its fields.
+  const value = allowed.includes('an object') ? undefined : shown(field, data);
   const what = value === undefined ? 'this' : JSON.stringify(value);
   const message = `${field}: ${what} is not allowed: give ${allowed}`;
   return value === undefined ? { field, allowed, message } : { field, value, allowed, message };
@@ -205,7 +206,7 @@ function allowedBy({ keyword, params, message, parentSchema = {} }: SchemaError)
 function described(schema: JsonSchema): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return `one of ${schema.enum.map((word) => String(word)).join(', ')}`;
-  if (schema.anyOf) return schema.anyOf.map(described).join(' or ');
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(described))].join(' or ');
   if (schema.type === 'string' && schema.format) return formats[String(schema.format)] ?? `a ${String(schema.format)}`;
   if (schema.type === 'string' && schema.pattern) return `text that matches ${String(schema.pattern)}`;
   if (schema.type === 'object') return 'an object';
