@@ -1,8 +1,10 @@
 // The change stream: one tail of the journal a process, fanned out to every client that listens.
 //
 // A client first reads what it missed from the database, page by page, and goes live at the moment at which it is as far
-// as the tail. What it is owed waits in its socket's buffer; when that grows too long, the client is cut, and comes back
-// with the last id that it saw.
+// as the tail. What it is owed waits in its socket's buffer; when that grows too long, the client goes back to reading
+// pages, at its own pace. One whose buffer does not empty in time is cut, and comes back with the last id that it saw.
+//
+//   catching up ──as far as the tail──▶ live ──buffer full──▶ catching up ──does not drain──▶ cut
 import type { ServerResponse } from 'node:http';
 import type pg from 'pg';
 import type { Change } from '../../api/inventory.ts';
@@ -23,7 +25,7 @@ export interface StreamOptions {
 /** Milliseconds and bytes. */
 export interface StreamLimits {
   readonly heartbeat: number;
-  /** What may wait for a client before it is cut. */
+  /** What may wait for a client before it is sent no more. */
   readonly buffer: number;
   /** After this a client must prove again who it is, by connecting anew. */
   readonly longest: number;
@@ -45,6 +47,8 @@ interface Client {
   /** The last event that it was sent or that is not its business. */
   position: number;
   live: boolean;
+  /** Called when it cannot follow the tail any more. */
+  fellBehind: () => void;
   /** Whose events it gets; undefined for everybody's. */
   readonly accountId: string | undefined;
   /** The providers of that account. */
@@ -94,21 +98,34 @@ export class ChangeStream {
     after: number | undefined,
     mayListen: () => Promise<boolean>,
   ): Promise<void> {
-    const client: Client = { position: 0, live: false, accountId, providers: new Set(), response };
+    const client: Client = {
+      position: 0,
+      live: false,
+      fellBehind: () => {},
+      accountId,
+      providers: new Set(),
+      response,
+    };
     this.#clients.add(client);
     const closed = new Promise<void>((resolve) => response.once('close', resolve));
     const beat = setInterval(async () => {
       this.#write(client, ': beat\n\n');
-      if (!(await mayListen())) response.end();
+      if (!(await mayListen())) this.#end(response);
     }, this.#limits.heartbeat);
-    const longest = setTimeout(() => response.end(), this.#limits.longest);
+    const longest = setTimeout(() => this.#end(response), this.#limits.longest);
     try {
       this.#write(client, 'retry: 1000\n\n');
       await this.#start();
       client.position = after ?? this.#position;
       // Whoever is cut before the first event comes back to this place.
       this.#write(client, `id: ${client.position}\n\n`);
-      await this.#catchUp(client);
+      while (!response.destroyed && !response.writableEnded) {
+        const behind = new Promise<void>((resolve) => {
+          client.fellBehind = resolve;
+        });
+        await this.#catchUp(client);
+        await Promise.race([closed, behind]);
+      }
       await closed;
     } catch (error) {
       this.#options.log.warn({ err: error }, 'a change stream broke');
@@ -123,7 +140,7 @@ export class ChangeStream {
   /** Ends every stream and the tail. */
   async stop(): Promise<void> {
     this.#over = true;
-    for (const { response } of this.#clients) response.end();
+    for (const { response } of this.#clients) this.#end(response);
     await this.#starting?.catch(() => undefined);
     await this.#tail?.stop();
   }
@@ -148,19 +165,22 @@ export class ChangeStream {
     while (!client.response.destroyed && !client.response.writableEnded) {
       const providers = await providersOf(this.#options.db, client.accountId);
       const page = await changesAfter(this.#options.db, providers, client.position, pageSize);
-      for (const change of page.items) this.#write(client, encode(change));
+      for (const change of page.items) {
+        await this.#room(client);
+        this.#write(client, encode(change));
+      }
       client.position = page.next;
       client.providers = providers && new Set(providers);
-      if (await this.#drained(client)) continue;
+      await this.#room(client);
       if (this.#position > client.position) continue;
       client.live = true;
       return;
     }
   }
 
-  /** Waits for a full socket; tells whether it had to. */
-  async #drained({ response }: Client): Promise<boolean> {
-    if (!response.writableNeedDrain || response.destroyed) return false;
+  /** Waits until what a client is owed fits its buffer; cuts one that does not take it. */
+  async #room({ response }: Client): Promise<void> {
+    if (response.writableLength <= this.#limits.buffer || response.destroyed) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => response.destroy(), 2 * this.#limits.heartbeat);
       const done = () => {
@@ -172,20 +192,24 @@ export class ChangeStream {
       response.once('drain', done);
       response.once('close', done);
     });
-    return true;
   }
 
   #deliver(events: readonly StoredEvent[]): void {
     const texts = new Map<StoredEvent, string>();
     for (const client of this.#clients) {
       if (!client.live) continue;
-      for (const event of events) this.#offer(client, event, texts);
+      for (const event of events) if (client.live) this.#offer(client, event, texts);
     }
     this.#position = events.at(-1)?.seq ?? this.#position;
   }
 
   #offer(client: Client, event: StoredEvent, texts: Map<StoredEvent, string>): void {
     if (event.seq <= client.position) return;
+    if (client.response.writableLength > this.#limits.buffer) {
+      client.live = false;
+      client.fellBehind();
+      return;
+    }
     client.position = event.seq;
     if (!concerns(client, event)) return;
     let text = texts.get(event);
@@ -196,10 +220,15 @@ export class ChangeStream {
     this.#write(client, text);
   }
 
+  /** What is written still goes out; a client that does not take it is not waited for. */
+  #end(response: ServerResponse): void {
+    if (response.writableEnded) return;
+    response.end();
+    setTimeout(() => response.destroy(), this.#limits.heartbeat).unref();
+  }
+
   #write({ response }: Client, text: string): void {
-    if (response.destroyed || response.writableEnded) return;
-    response.write(text);
-    if (response.writableLength > this.#limits.buffer) response.destroy();
+    if (!response.destroyed && !response.writableEnded) response.write(text);
   }
 }
 

@@ -180,7 +180,7 @@ test('a stream without a place begins with the present, and hears of a provider 
 });
 
 test('a client that does not read is cut, and others are not held up', async () => {
-  const api = await startRegistryApi({ limits: { buffer: 64 * 1024 } });
+  const api = await startRegistryApi({ limits: { buffer: 64 * 1024, heartbeat: 200 } });
   const { provider } = api.principals;
   const node = await addNode(api.db, provider.accountId);
   const [slow, quick] = [await listen(api, provider), await listen(api, provider)];
@@ -191,6 +191,24 @@ test('a client that does not read is cut, and others are not held up', async () 
     await happen(api, node, 'gpu.changed', newId(), minute(1), large);
     expect(api.changes.size).toBeLessThan(2);
   }, 10_000);
+});
+
+test('a burst that is far larger than the buffer reaches whoever reads, live and afterwards', async () => {
+  const api = await startRegistryApi({ limits: { buffer: 64 * 1024 } });
+  const { provider } = api.principals;
+  const node = await addNode(api.db, provider.accountId);
+  const live = await listen(api, provider);
+  await vi.waitFor(() => expect(live.text()).toContain('id: 0'), 5000);
+  const event = { kind: 'gpu.changed', at: minute(1), ...node, data: { text: 'x'.repeat(10_000) } };
+  const burst = Array.from({ length: 300 }, () => ({ ...event, gpuId: newId() }));
+  await api.db.transaction().execute((trx) => appendToJournal(trx, burst));
+  const late = await listen(api, provider, '?after=0');
+  const last = (await api.as('provider').get('/inventory/changes?limit=1')).body.next + burst.length - 1;
+  for (const { response, text } of [live, late]) {
+    await vi.waitFor(() => expect(text()).toContain(`id: ${last}\nevent`), 10_000);
+    expect(text().match(/^event: /gm)).toHaveLength(burst.length);
+    expect(response.complete).toBe(false);
+  }
 });
 
 test('streams beat, end after their time, and are limited in number', async () => {
