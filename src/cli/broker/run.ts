@@ -70,6 +70,7 @@ function adviceFor({ status, allowed, retryAfter, requestId }: ApiProblem): stri
   if (status === 404) return 'See that the id is right and belongs to your account.';
   if (retryAfter !== undefined) return `Try again in ${retryAfter} s.`;
   if (allowed !== undefined) return `Give ${allowed}.`;
+  if (status === 409) return 'Look at it as it is now; the broker has changed nothing.';
   return requestId === undefined
     ? '--help shows what this command takes.'
     : `The broker calls it request ${requestId}.`;
