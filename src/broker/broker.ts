@@ -19,6 +19,8 @@ import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
 import { lastBackup } from './storage/administration.ts';
 import { runBackupCommand } from './storage/backup/command.ts';
 import { startScheduledBackups } from './storage/backup/scheduled.ts';
+import { leadershipEnded } from './storage/errors.ts';
+import { prepared } from './storage/folder.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';
@@ -67,6 +69,8 @@ class Broker {
       start: async (abort) => {
         const { dataDir: dataFolder, databaseUrl, databaseConnections: maxConnections } = options;
         readiness.notReady('database', 'still being opened');
+        // Also beside a server of somebody else's: certificates and the first key lie there.
+        prepared(dataFolder);
         this.#storage = await openStorage({ dataFolder, databaseUrl, maxConnections, log, now: this.#now, abort });
         readiness.ok('database');
         this.#storage.onState(({ isUp, reason }) => {
@@ -87,7 +91,7 @@ class Broker {
       start: async (abort) => {
         const { leader, database } = this.#storage;
         // From the first moment: it may be lost while the other parts start.
-        leader.onLost((reason) => lost.resolve(new Error(`leadership was lost: ${reason}`)));
+        leader.onLost((reason) => lost.resolve(leadershipEnded(reason)));
         readiness.notReady('leadership', 'another broker leads; this one stands by');
         await leader.waitToLead(abort);
         readiness.ok('leadership');

@@ -102,6 +102,13 @@ export const leadershipLost = defineError(
   () => 'Another broker leads, or will; repeat the request.',
 );
 
+/** Why the process ends. */
+export const leadershipEnded = defineError(
+  'GPUB_LEADERSHIP_ENDED',
+  (reason: string) => `leadership was lost: ${reason}`,
+  () => 'Start the broker again; it leads once it can, or stands by while another one does.',
+);
+
 // Backups.
 
 export const noDatabase = defineError(
