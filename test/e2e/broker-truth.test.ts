@@ -27,7 +27,7 @@ test(
   'a GPU that dies is seen in the API, in the change stream and as an incident within the budget',
   async () => {
     const heard = new Heard();
-    const following = heard.follow(fleet);
+    const following = heard.follow(fleet, await lastSeq());
     const measured: Record<'api' | 'stream' | 'incident', number[]> = { api: [], stream: [], incident: [] };
     for (let i = 0; i < repetitions; i += 1) {
       const machine = fleet.machines[i % fleet.machines.length] as Machine;
@@ -67,10 +67,12 @@ class Heard {
   readonly #end = new AbortController();
   #events: { change: Change; at: number }[] = [];
 
-  async follow({ broker }: Fleet): Promise<void> {
+  /** From an event on, so that nothing is missed before the stream is open. */
+  async follow({ broker }: Fleet, after: string): Promise<void> {
     try {
-      for await (const { data } of broker.admin.follow('/inventory/changes', this.#end.signal)) {
-        this.#events.push({ change: JSON.parse(data) as Change, at: performance.now() });
+      for await (const { data } of broker.admin.follow('/inventory/changes', this.#end.signal, after)) {
+        // The first only says where the stream begins.
+        if (data !== '') this.#events.push({ change: JSON.parse(data) as Change, at: performance.now() });
       }
     } catch (error) {
       if (!this.#end.signal.aborted) throw error;
@@ -94,6 +96,10 @@ class Heard {
   stop(): void {
     this.#end.abort();
   }
+}
+
+async function lastSeq(): Promise<string> {
+  return String((await fleet.changes()).at(-1)?.seq ?? 0);
 }
 
 function setLost({ driver }: Machine, place: number, lost: boolean): void {
