@@ -51,7 +51,7 @@ export async function createPool(
           provider_id: provider.id,
           name,
           kind,
-          selector: selector ? JSON.stringify(selector) : (null as unknown as string),
+          selector: selector ? JSON.stringify(selector) : null,
           created_at: at,
         })
         .returningAll()

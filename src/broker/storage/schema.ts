@@ -2,7 +2,8 @@
 import type { ColumnType, Generated } from 'kysely';
 
 /** JSON comes back parsed and goes in as text: `JSON.stringify` what you write. */
-type Json<Value> = ColumnType<Value, string, string>;
+type Json<Value> = ColumnType<Value, JsonText<Value>, JsonText<Value>>;
+type JsonText<Value> = null extends Value ? string | null : string;
 
 export type Role = 'admin' | 'provider' | 'consumer' | 'developer';
 export type ProviderStatus = 'pending_kyc' | 'verified' | 'suspended';
