@@ -51,6 +51,24 @@ describe('in one process', () => {
     ]);
   });
 
+  test('behind a proxy the address is what the proxy saw; what a client claims makes no other of it', async () => {
+    const api = await startTestApi(identityRoutes, { behindProxy: true, limits: { address: 2 } });
+    const ask = async (...addresses: string[]) => {
+      const headers = { 'x-forwarded-for': addresses.join(', '), forwarded: 'for=9.9.9.9', 'x-real-ip': '9.9.9.9' };
+      return (await api.as('anonymous').get('/auth/me', headers)).status;
+    };
+    expect([await ask('1.1.1.1', '8.8.8.8'), await ask('2.2.2.2', '8.8.8.8')]).toEqual([401, 401]);
+    expect(await ask('3.3.3.3', '8.8.8.8')).toBe(429);
+    expect(await ask('8.8.4.4')).toBe(401);
+  });
+
+  test('without a proxy nothing that a client claims is believed', async () => {
+    const api = await startTestApi(identityRoutes, { limits: { address: 2 } });
+    const ask = async (address: string) =>
+      (await api.as('anonymous').get('/auth/me', { 'x-forwarded-for': address })).status;
+    expect([await ask('1.1.1.1'), await ask('2.2.2.2'), await ask('3.3.3.3')]).toEqual([401, 401, 429]);
+  });
+
   test('counts begin anew after their window, and are bounded', () => {
     const windows = new LocalWindows(2);
     expect(windows.count('a', 1000, 0)).toEqual({ current: 1, ttl: 1000 });
