@@ -5,9 +5,10 @@ import { appendToJournal } from '../events/journal.ts';
 import { closeIncidents, closeIncidentsOf } from '../incidents/incidents.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
-import { gpuEvent, nodeEvent } from './ingest/inventory-events.ts';
+import { gpuEvent } from './ingest/inventory-events.ts';
 import type { NodeRow } from './ingest/sql/load-nodes.ts';
 import type { GpuRow } from './ingest/sql/store-gpus.ts';
+import { nodeEvent } from './node-view.ts';
 
 export interface CleanUpOptions {
   /** How long something must have been gone, in milliseconds. */

@@ -8,7 +8,8 @@ import type { Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
 import { type RegistryContext, recordChange } from './change.ts';
 import { gpuEvent } from './gpu-changes.ts';
-import { decommissioned, nodeEvent, nodeView } from './nodes.ts';
+import { nodeEvent, nodeView } from './node-view.ts';
+import { decommissioned } from './nodes.ts';
 import { findNode } from './ownership.ts';
 import { withConditions } from './search/search.ts';
 

@@ -1,7 +1,6 @@
 // Nodes as the API shows and changes them: registered, listed, changed, given a new token, removed.
 import { type RawBuilder, sql } from 'kysely';
 import type { NewNode, Node, NodeChange, NodeDetails, NodeQuery } from '../../api/nodes.ts';
-import type { JournalEvent } from '../events/journal.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { newId } from '../ids.ts';
@@ -12,6 +11,7 @@ import type { Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
 import { inUse, type RegistryContext, recordChange, takeName } from './change.ts';
 import { createNodeToken, type NewToken } from './joining/enrolment.ts';
+import { nodeEvent, nodeView } from './node-view.ts';
 import { findCluster, findNode, type NodeRow } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
 import { searchWithin } from './search/search.ts';
@@ -19,46 +19,8 @@ import { searchWithin } from './search/search.ts';
 /** Seven days in milliseconds: how long a node's onboarding token may be used. */
 export const onboardingTokenLifetime = 7 * 24 * 3_600_000;
 
-/** A node with where it is. */
-export type PlacedNode = NodeRow & { readonly provider_id: string; readonly region: string };
-
 /** What is known of how well a node does. */
 export type NodeFigures = (nodeId: string) => Promise<Record<string, unknown> | null>;
-
-export function nodeView(row: PlacedNode, gpuCount: number): Node {
-  return {
-    id: row.id,
-    cluster_id: row.cluster_id,
-    provider_id: row.provider_id,
-    hostname: row.hostname,
-    region: row.region,
-    status: row.status,
-    reason: row.status_reason,
-    status_since: row.status_since.toISOString(),
-    cordoned: row.cordoned,
-    draining: row.draining,
-    decommissioned_at: row.decommissioned_at?.toISOString() ?? null,
-    simulated: row.simulated,
-    sources: row.sources,
-    ip_address: row.ip_address,
-    agent_version: row.agent_version,
-    joined_at: row.joined_at?.toISOString() ?? null,
-    last_seen_at: row.last_seen_at?.toISOString() ?? null,
-    clock_skew_ms: row.clock_skew_ms,
-    round_trip_micros: row.round_trip_micros,
-    gpu_specs: row.declared_gpus.map(({ model, count, memory_gb }) =>
-      memory_gb === undefined ? { model, count } : { model, count, memory_gb },
-    ),
-    gpu_count: gpuCount,
-    created_at: row.created_at.toISOString(),
-  };
-}
-
-/** The event about a node; what a reader of the journal sees does not carry the count, which moves by itself. */
-export function nodeEvent(kind: string, at: Date, row: PlacedNode): JournalEvent {
-  const { gpu_count: _, ...data } = nodeView(row, 0);
-  return { kind, at, providerId: row.provider_id, clusterId: row.cluster_id, nodeId: row.id, data };
-}
 
 /** Registers a node and makes the token with which it joins. @throws Refusal not-found, `GPUB_NAME_TAKEN` */
 export async function createNode(

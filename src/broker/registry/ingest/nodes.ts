@@ -1,10 +1,10 @@
 // The nodes of a batch: their rows, what the journal says of them, and memory after the commit.
 import type { JournalEvent } from '../../events/journal.ts';
 import type { Queryable } from '../../storage/database.ts';
+import { nodeEvent } from '../node-view.ts';
 import { hasNewSpool, isSimulated, type NodeWork } from './batch.ts';
 import type { JoinedNode, NodeStanding } from './contract.ts';
 import { declarationOf } from './inventory-checks.ts';
-import { nodeEvent } from './inventory-events.ts';
 import { dropsAreOver, type LiveNode, mustReportDrops } from './live-nodes.ts';
 import type { NodeRow } from './sql/load-nodes.ts';
 import { type JoinRow, type NodeStateRow, storeJoins, storeNodeStates, storeStatusChanges } from './sql/store-nodes.ts';
