@@ -23,7 +23,8 @@ const broker: Daemon<BrokerOptions> = {
   steps: brokerSteps,
 };
 
-/** Runs the daemon until it is told to stop; returns its exit code. */
+/** Runs the daemon until it is told to stop, or `gpubroker up` is gone that started it; returns its exit code. */
 export function runBroker(argv: readonly string[]): Promise<number> {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   return runDaemon(broker, argv);
 }

@@ -35,7 +35,8 @@ export class BrokerProcess {
     // Without this process's V8 options: the memory of a node's daemon is too small for a broker.
     const program = process.argv[1] ?? '';
     const child = spawn(process.execPath, [program, 'broker', ...this.#options.flags], {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      // Nothing is said through the channel: it closes when this process is gone, and then the broker stops.
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#child = child;
     child.once('error', (error) => this.#options.log.error({ err: error }, 'the broker cannot be started'));

@@ -99,6 +99,15 @@ test('started again, it is the same node, and no token was needed', async () => 
   const params = { id: cluster?.id ?? '' };
   const { items } = await admin().call('GET /clusters/{id}/enrolment-tokens', { params });
   expect(items.reduce((sum, { uses }) => sum + uses, 0)).toBe(1);
+}, 120_000);
+
+test('killed by kill -9 it leaves no broker behind, so that it can be started again', async () => {
+  await up.kill();
+  await vi.waitFor(() => expect(processesOf(folder)).toEqual([]), patience);
+  up.client.close();
+  start();
+  await connected(1);
+  await vi.waitFor(async () => expect(await statuses()).toEqual(['healthy']), patience);
   up.process.kill('SIGTERM');
   expect(await up.exited).toBe(0);
   await vi.waitFor(() => expect(processesOf(folder)).toEqual([]), patience);
