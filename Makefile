@@ -47,7 +47,7 @@ bench: build ## Measure the budgets against their peers (needs bench-system-deps
 	npm run --silent bench
 
 .PHONY: bench-broker
-bench-broker: build ## Measure the broker: search, telemetry, node streams
+bench-broker: build ## Measure the broker: search, telemetry, a fleet's events, node streams
 	npm run --silent bench:broker
 
 .PHONY: generate
