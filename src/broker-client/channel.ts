@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
 import { formatAddress, parseAddress } from '../daemon/address.ts';
 import { defineError, messageOf } from '../daemon/errors.ts';
+import { withoutNameOfAddress } from '../daemon/grpc-internals.ts';
 
 const linkTlsFileRefused = defineError(
   'GPUB_LINK_TLS_FILE_REFUSED',
@@ -52,7 +53,7 @@ export function brokerChannel(url: string, files: ChannelFiles): Channel {
     if (!own) throw new Error('it is not the key of the certificate of broker-client-cert');
     return pem;
   });
-  return { address, credentials: credentials.createSsl(ca, key, cert), options: channelOptions };
+  return { address, credentials: withoutNameOfAddress(credentials.createSsl(ca, key, cert)), options: channelOptions };
 }
 
 /** `HOST:PORT` of `https://HOST:PORT`; undefined where the text is no such URL. */

@@ -14,7 +14,8 @@ import { enrollProof } from './node-key.ts';
 import { judgeEnroll, saidBy } from './refusal.ts';
 
 const longestTokenBytes = 4096;
-const deadlineMs = 15_000;
+/** A broker to which a whole fleet comes at once lets it wait in line. */
+const deadlineMs = 30_000;
 
 const tokenUnusable = defineError(
   'GPUB_TOKEN_UNUSABLE',

@@ -21,7 +21,8 @@ import type { NodeState } from './node-state.ts';
 import { type Ending, Session, type SessionPhase } from './session.ts';
 import type { Spool } from './spool/spool.ts';
 
-const bounds = { first: 500, longest: 30_000 };
+/** Of the waits between attempts. */
+export const backoffBounds = { first: 500, longest: 30_000 };
 /** How long all must go well before the back-off begins anew. */
 const healthyMs = 60_000;
 /** The least wait where the broker has dismissed the node; up to as much again is added. */
@@ -100,7 +101,7 @@ class Link implements BrokerLink {
     this.#options = options;
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? (() => new Date());
-    this.#backoff = new Backoff(options.waits ?? bounds, this.#random);
+    this.#backoff = new Backoff(options.waits ?? backoffBounds, this.#random);
     const { current } = options.store;
     const phase = current ? 'connecting' : 'enrolling';
     const nothing = { reason: '', reconnects: 0, lastStored: undefined, standing: undefined };

@@ -30,8 +30,8 @@ import { Outbox, SpoolRenewed } from './outbox.ts';
 import { judgeConnect, saidBy, type Verdict } from './refusal.ts';
 import type { Spool } from './spool/spool.ts';
 
-/** How long each of nonce and welcome may take. */
-const handshakeMs = 10_000;
+/** How long each of nonce and welcome may take: thousands of nodes may come back to a broker at once. */
+const handshakeMs = 30_000;
 /** How long the broker may take to end the stream in good order. */
 const farewellMs = 500;
 

@@ -1,13 +1,15 @@
-// The one door to what grpc-js keeps private of a server: its HTTP/2 streams and connections. Each function says why
+// The one door to what grpc-js keeps private: a server's HTTP/2 streams and connections, a client's TLS. Each function says why
 // the public interface does not do; should a later grpc-js be built in another way, each does nothing, and the tests of
 // slow watchers, hostile clients and forced stops say so.
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import type { Server, ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import type { ChannelCredentials, Server, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 
 type StreamHandler = (interceptors: unknown, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 interface Internals {
   _streamHandler?: StreamHandler;
+  onStreamOpened?(stream: ServerHttp2Stream): void;
   readonly http2Servers?: Map<Http2Server, { readonly sessions?: Set<ServerHttp2Session> }>;
 }
 
@@ -15,11 +17,6 @@ interface Internals {
 export interface Transport {
   sendStatus(status: Partial<StatusObject>): void;
   readonly stream: ServerHttp2Stream;
-}
-
-interface ReadingTransport extends Transport {
-  startRead(): void;
-  readonly decoder?: { maxReadMessageLength: number };
 }
 
 /**
@@ -36,6 +33,14 @@ export function interceptStreams(
   internals._streamHandler = (interceptors, stream, headers) => {
     if (!take(stream, headers)) others.call(server, interceptors, stream, headers);
   };
+}
+
+/**
+ * Lets the connection of a stream that was taken count as busy for as long as the stream is open. (grpc-js counts those
+ * that it serves itself, and closes a connection that has none for `grpc.max_connection_idle_ms`.)
+ */
+export function keepBusy(server: Server, stream: ServerHttp2Stream): void {
+  (server as unknown as Internals).onStreamOpened?.(stream);
 }
 
 /** Bounds the connections of a server that listens; a further one is closed at once. (grpc-js has no such limit.) */
@@ -58,47 +63,23 @@ export function transportOf(call: ServerWritableStream<unknown, Buffer>): Transp
   return (call as unknown as { call: Transport }).call;
 }
 
-/** The transport of a call to which both sides send. */
-export function duplexTransportOf(call: ServerDuplexStream<Buffer, Buffer>): Transport {
-  return (call as unknown as { call: Transport }).call;
+interface Connector {
+  readonly connectionOptions?: { servername?: string };
 }
 
 /**
- * Hands over the messages of a call one by one: each only after the returned function was called. (The call itself
- * would read sixteen ahead, of whatever size.)
- *
- * @param onMessage may call for the next one at once
- * @param onEnd called once, when the other side has sent its last message
+ * Sends no server name where the server is reached by an IP address: TLS has none for addresses, and Node.js warns.
+ * (grpc-js sends the address.) The certificate is checked against the address all the same, for that is the host.
  */
-export function readOneByOne(
-  call: ServerDuplexStream<Buffer, Buffer>,
-  onMessage: (message: Buffer) => void,
-  onEnd: () => void,
-): () => void {
-  const { call: transport } = call as unknown as { call: ReadingTransport };
-  call.push = (message: Buffer | null) => {
-    if (message === null) onEnd();
-    else onMessage(message);
-    return false;
+export function withoutNameOfAddress(credentials: ChannelCredentials): ChannelCredentials {
+  const internals = credentials as unknown as { _createSecureConnector?: (...of: unknown[]) => Connector };
+  const create = internals._createSecureConnector;
+  if (typeof create !== 'function') return credentials;
+  internals._createSecureConnector = (...of) => {
+    const connector = create.apply(credentials, of);
+    const { connectionOptions } = connector;
+    if (isIP(connectionOptions?.servername ?? '') !== 0 && connectionOptions) connectionOptions.servername = '';
+    return connector;
   };
-  let reading = false;
-  let again = false;
-  // A message that waits already comes while startRead runs: asked for in a loop, or a thousand of them would be as
-  // many calls deep.
-  return () => {
-    again = true;
-    if (reading) return;
-    reading = true;
-    while (again) {
-      again = false;
-      transport.startRead();
-    }
-    reading = false;
-  };
-}
-
-/** Bounds the messages of one call, in bytes. (The server's option is one for all methods, for strangers too.) */
-export function limitMessages(call: object, bytes: number): void {
-  const { decoder } = call as ReadingTransport;
-  if (decoder) decoder.maxReadMessageLength = bytes;
+  return credentials;
 }

@@ -55,9 +55,9 @@ test('turns run so many at a time, in order, whatever comes of each', async () =
   );
   const ended = await Promise.allSettled(tasks);
   expect(ended.filter(({ status }) => status === 'rejected')).toHaveLength(4);
-  expect({ most, order, busy: turns.isBusy }).toEqual({
+  expect({ most, order, full: turns.isFull }).toEqual({
     most: 2,
     order: [...order].sort((a, b) => a - b),
-    busy: false,
+    full: false,
   });
 });

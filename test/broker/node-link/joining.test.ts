@@ -102,11 +102,28 @@ describe('Enroll is refused', () => {
     await expect(attempt()).rejects.toMatchObject({ status: 'RESOURCE_EXHAUSTED', code: 'GPUB_TOO_MANY_ENROLMENTS' });
   });
 
+  test('but not to a fleet behind one address: who enrols has its attempt back', async () => {
+    const link = await startNodeLink({ limits: { enrolmentBurst: 1, enrolmentsPerSecond: 0 } });
+    const { token } = await fleetToken(link.db, link.cluster, 3);
+    for (const name of ['a', 'b', 'c']) {
+      const request = new NodeKey().enrolRequest(token, machine(name));
+      expect((await enrollBy(link.client(), request)).nodeId).not.toBe('');
+    }
+  });
+
   test('when the request is larger than a stranger may send', async () => {
     const link = await startNodeLink();
     const attempt = enrollBy(link.client(), new NodeKey().enrolRequest('x'.repeat(65_536), machine('a')));
     await expect(attempt).rejects.toMatchObject({ status: 'RESOURCE_EXHAUSTED' });
   });
+});
+
+test('the connection of a stream is not idle', async () => {
+  const link = await startNodeLink({ limits: { idleConnection: 50 } });
+  const stream = await joined(link, await enrolNode(link));
+  await new Promise((over) => setTimeout(over, 200));
+  stream.beat(1);
+  expect(await stream.next('heartbeatReply')).toEqual({ sequence: 1n });
 });
 
 describe('Connect is refused', () => {

@@ -18,6 +18,8 @@ export interface Joining {
   readonly nonce: Uint8Array;
   /** From where the stream comes. */
   readonly address: string;
+  /** Whether it has ended meanwhile. */
+  readonly isGone: () => boolean;
 }
 
 /** What came of the claim to a node's place: `taken` by another machine, `gone` where the stream has ended meanwhile. */
@@ -31,7 +33,7 @@ export type ClaimOutcome = 'claimed' | 'taken' | 'gone';
  */
 export async function joinNode(
   context: LinkContext,
-  { hello, nonce, address }: Joining,
+  { hello, nonce, address, isGone }: Joining,
   claim: (node: AuthenticatedNode) => ClaimOutcome,
 ): Promise<Joined | undefined> {
   const { db, ingest, now, limits } = context;
@@ -39,6 +41,8 @@ export async function joinNode(
   checkTime('hello.time', hello.time, false);
   // In turns: ten thousand nodes that come back at once must not have the database to themselves.
   return context.hellos.run(async () => {
+    // It has waited too long for its turn, and connects again.
+    if (isGone()) return undefined;
     const node = await authenticate(db, now(), hello, nonce, context);
     const outcome = claim(node);
     if (outcome === 'gone') return undefined;

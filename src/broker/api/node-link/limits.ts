@@ -7,17 +7,20 @@ export const nodeLinkLimits = {
   firstMessageBytes: 64 * 1024,
   /** Connections to the address. */
   connections: 12_000,
+  /** Milliseconds after which a connection without a call is closed. */
+  idleConnection: 60_000,
   /** Calls that may be open on one connection at the same time. */
   streamsPerConnection: 4,
   /** Milliseconds from the nonce to the hello. */
   helloDeadline: 5_000,
   /** Hellos that are looked up at the same time; others wait their turn. */
   hellosInProgress: 8,
-  /** Enrolments that are carried out at the same time; a further one is refused. */
-  enrolmentsInProgress: 64,
-  /** Attempts to enrol that one address has at once, and how many more it gets in a second. */
-  enrolmentBurst: 100,
-  enrolmentsPerSecond: 5,
+  /** Enrolments that are carried out at the same time, those that wait their turn; a further one is refused. */
+  enrolmentsInProgress: 4,
+  enrolmentsWaiting: 2_000,
+  /** Attempts to enrol that one address has at once, and how many more it gets in a second; successes do not count. */
+  enrolmentBurst: 2_000,
+  enrolmentsPerSecond: 20,
   /** Addresses whose attempts are counted. */
   enrolmentAddresses: 10_000,
   /** GPUs of a node: in a snapshot, in a round of telemetry, in a challenge. */

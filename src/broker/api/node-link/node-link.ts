@@ -1,30 +1,17 @@
 // The node link: the gRPC server that nodes connect to.
 import type { Buffer } from 'node:buffer';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import {
-  logVerbosity,
-  Server,
-  type ServerCredentials,
-  type ServerDuplexStream,
-  type ServerInterceptingCall,
-  type ServiceDefinition,
-  setLogVerbosity,
-} from '@grpc/grpc-js';
+import { logVerbosity, Server, type ServerCredentials, type ServiceDefinition, setLogVerbosity } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
 import { addressInUse, addressRefused, messageOf } from '../../../daemon/errors.ts';
-import {
-  cutConnections,
-  duplexTransportOf,
-  interceptStreams,
-  limitConnections,
-  limitMessages,
-} from '../../../daemon/grpc-internals.ts';
+import { cutConnections, interceptStreams, keepBusy, limitConnections } from '../../../daemon/grpc-internals.ts';
 import { NodeLinkService } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { Refusal } from '../../refusal.ts';
 import type { LinkContext } from './context.ts';
 import { enrollHandler, malformed } from './enroll.ts';
 import { type NodeLinkLimits, nodeLinkLimits } from './limits.ts';
 import { NodeLinkMetrics } from './metrics.ts';
+import { addressOf, isPlainCall, refuseCall } from './node-call.ts';
 import { ConnectedNodes, type NodeLinks } from './nodes.ts';
 import { statusOf } from './status.ts';
 import { NodeStream } from './stream.ts';
@@ -103,33 +90,27 @@ export function createNodeLink(options: NodeLinkOptions): NodeLink {
 function createServer(context: LinkContext, isStopping: () => boolean): Server {
   const { limits, nodes } = context;
   const server = new Server({
-    'grpc.max_receive_message_length': limits.messageBytes,
+    'grpc.max_receive_message_length': limits.firstMessageBytes,
     'grpc.max_concurrent_streams': limits.streamsPerConnection,
     // Heartbeats tell sooner; this is for connections without a stream.
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
-    'grpc.max_connection_idle_ms': 60_000,
+    'grpc.max_connection_idle_ms': limits.idleConnection,
     // Bookkeeping for a debugging service that is not served; it costs every call a little.
     'grpc.enable_channelz': 0,
-    interceptors: [
-      (_method, call) => {
-        limitMessages(call, limits.firstMessageBytes);
-        return call as ServerInterceptingCall;
-      },
-    ],
-  });
-  server.addService(definition, {
-    enroll: enrollHandler(context, isStopping),
-    connect: (call: ServerDuplexStream<Buffer, Buffer>) => {
-      nodes.opened(new NodeStream(call, addressOf(duplexTransportOf(call).stream), context));
-    },
   });
   const attempts = new TokenBuckets(limits.enrolmentBurst, limits.enrolmentsPerSecond, limits.enrolmentAddresses);
+  server.addService(definition, { enroll: enrollHandler(context, attempts, isStopping) });
   interceptStreams(server, (stream, headers) => {
     const refusal = refusalAtTheDoor(stream, headers, context, attempts, isStopping());
-    if (!refusal) return false;
-    context.metrics.refused(refusal.code);
-    refuse(stream, refusal);
+    if (refusal) {
+      context.metrics.refused(refusal.code);
+      refuseCall(stream, statusOf(refusal));
+      return true;
+    }
+    if (headers[':path'] !== NodeLinkService.connect.path || !isPlainCall(headers)) return false;
+    keepBusy(server, stream);
+    nodes.opened(new NodeStream(stream, context));
     return true;
   });
   return server;
@@ -146,13 +127,17 @@ function refusalAtTheDoor(
   if (stopping) return new Refusal('unavailable', 'GPUB_BROKER_STOPPING', 'the broker is stopping');
   const path = headers[':path'];
   if (path === NodeLinkService.enroll.path && !attempts.take(addressOf(stream), now().getTime()))
-    return new Refusal('too-many', 'GPUB_TOO_MANY_ENROLMENTS', 'too many attempts to enrol come from your address');
+    return new Refusal(
+      'too-many',
+      'GPUB_TOO_MANY_ENROLMENTS',
+      'too many attempts to enrol come from this address: try again soon',
+    );
   if (path === NodeLinkService.connect.path && nodes.streams.size >= limits.connections)
     return new Refusal('too-many', 'GPUB_TOO_MANY_STREAMS', `${limits.connections} nodes are connected already`);
   return undefined;
 }
 
-/** Messages of streams come and go as bytes: what cannot be read is refused here, not by grpc-js as a fault of ours. */
+/** What grpc-js serves; what cannot be read is refused by the handler, not by grpc-js as a fault of ours. */
 const definition: ServiceDefinition = {
   enroll: {
     ...NodeLinkService.enroll,
@@ -164,41 +149,11 @@ const definition: ServiceDefinition = {
       }
     },
   },
-  connect: {
-    ...NodeLinkService.connect,
-    requestDeserialize: (bytes: Buffer) => bytes,
-    responseSerialize: (bytes: Buffer) => bytes,
-  },
 };
 
 function lookAtStreams({ nodes, now }: LinkContext): void {
   const at = now().getTime();
   for (const stream of nodes.streams) stream.look(at);
-}
-
-/** The peer's address; of IPv4 also where the server listens on IPv6. */
-function addressOf(stream: ServerHttp2Stream): string {
-  return (stream.session?.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-}
-
-/** Answers with a status and nothing else. */
-function refuse(stream: ServerHttp2Stream, refusal: Refusal): void {
-  // Its 'close' follows; there is nobody left to answer.
-  stream.on('error', () => undefined);
-  if (stream.destroyed || stream.closed || stream.headersSent) return;
-  const { code, details, metadata } = statusOf(refusal);
-  stream.respond(
-    {
-      ':status': 200,
-      'content-type': 'application/grpc+proto',
-      'grpc-status': String(code),
-      'grpc-message': encodeURI(details),
-      ...metadata?.toHttp2Headers(),
-    },
-    { endStream: true },
-  );
-  // What the peer sends on is not wanted.
-  stream.resume();
 }
 
 async function listen(server: Server, address: string, how: ServerCredentials, connections: number): Promise<number> {

@@ -1,13 +1,11 @@
 // What the broker sends on one stream. Answers that a later one makes superfluous take one place each; commands wait in
 // a bounded queue; so a node that does not read costs a few kilobytes until it is cut.
-import { Buffer } from 'node:buffer';
-import type { Transport } from '../../../daemon/grpc-internals.ts';
+import type { Buffer } from 'node:buffer';
 import { ConnectResponse } from '../../../wire/gpubroker/node/v1/node_link.ts';
-
-const frameHeaderLength = 5;
+import { frameOf, type NodeCall } from './node-call.ts';
 
 export class Outbox {
-  readonly #transport: Transport;
+  readonly #call: NodeCall;
   readonly #most: number;
   #commands: Buffer[] = [];
   /** The heartbeat to answer; 0 for none. */
@@ -16,10 +14,9 @@ export class Outbox {
   #blocked = false;
   #drains = 0;
 
-  constructor(transport: Transport, most: number) {
-    this.#transport = transport;
+  constructor(call: NodeCall, most: number) {
+    this.#call = call;
     this.#most = most;
-    transport.stream.on('drain', () => this.#drain());
   }
 
   /** Whether the node has not read what was written. */
@@ -39,7 +36,7 @@ export class Outbox {
       return true;
     }
     if (this.#commands.length >= this.#most) return false;
-    this.#commands.push(frameOf(message));
+    this.#commands.push(encoded(message));
     return true;
   }
 
@@ -53,7 +50,8 @@ export class Outbox {
     else this.#write({ stored: { changeSequence, telemetrySequence } });
   }
 
-  #drain(): void {
+  /** The node has read what was written. */
+  drain(): void {
     this.#blocked = false;
     this.#drains += 1;
     while (!this.#blocked) {
@@ -72,22 +70,14 @@ export class Outbox {
   }
 
   #write(message: ConnectResponse): void {
-    this.#send(frameOf(message));
+    this.#send(encoded(message));
   }
 
   #send(frame: Buffer): void {
-    const { stream } = this.#transport;
-    // Of a stream that is going down its owner hears a little later.
-    if (stream.writable && !stream.write(frame)) this.#blocked = true;
+    if (!this.#call.write(frame)) this.#blocked = true;
   }
 }
 
-/** A gRPC frame: no compression, the length, the message. */
-function frameOf(message: ConnectResponse): Buffer {
-  const bytes = ConnectResponse.encode(message).finish();
-  const frame = Buffer.allocUnsafe(frameHeaderLength + bytes.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(bytes.length, 1);
-  frame.set(bytes, frameHeaderLength);
-  return frame;
+function encoded(message: ConnectResponse): Buffer {
+  return frameOf(ConnectResponse.encode(message).finish());
 }

@@ -8,9 +8,7 @@
 // Every state ends with the peer's own end, with a message that breaks the protocol, and when the broker stops.
 import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:http2';
-import { Metadata, type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { duplexTransportOf, limitMessages, readOneByOne, type Transport } from '../../../daemon/grpc-internals.ts';
+import type { ServerHttp2Stream } from 'node:http2';
 import type {
   ChallengeResult,
   ConnectResponse,
@@ -21,6 +19,7 @@ import { Refusal } from '../../refusal.ts';
 import type { LinkContext } from './context.ts';
 import { type Joined, joinNode } from './join.ts';
 import { outOfPlace, readMessage } from './messages.ts';
+import { addressOf, type CallListener, NodeCall } from './node-call.ts';
 import type { ChallengeWork } from './nodes.ts';
 import { Outbox } from './outbox.ts';
 import { Questions } from './questions.ts';
@@ -28,11 +27,10 @@ import { Reports } from './reports.ts';
 import { Rotation } from './rotation.ts';
 import { refusalOf, statusOf } from './status.ts';
 
-export class NodeStream {
+export class NodeStream implements CallListener {
   readonly #context: LinkContext;
-  readonly #transport: Transport;
+  readonly #call: NodeCall;
   readonly #outbox: Outbox;
-  readonly #readOn: () => void;
   readonly #nonce = randomBytes(32);
   readonly #address: string;
   readonly #pulls: Questions<void>;
@@ -52,26 +50,19 @@ export class NodeStream {
   #reports: Reports | undefined;
   #rotation: Rotation | undefined;
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, address: string, context: LinkContext) {
+  constructor(stream: ServerHttp2Stream, context: LinkContext) {
     const now = context.now().getTime();
     this.#context = context;
-    this.#address = address;
+    this.#address = addressOf(stream);
     this.#since = now;
     this.#heardAt = now;
     this.#beatAt = now;
-    this.#transport = duplexTransportOf(call);
+    this.#call = new NodeCall(stream, context.limits.firstMessageBytes, this);
     this.#pulls = new Questions(context.limits.questions);
     this.#challenges = new Questions(context.limits.questions);
-    this.#outbox = new Outbox(this.#transport, context.limits.waitingCommands);
-    this.#readOn = readOneByOne(
-      call,
-      (message) => this.#receive(message),
-      () => this.end(undefined),
-    );
-    this.#transport.stream.on('close', () => this.#closed());
-    call.sendMetadata(new Metadata());
+    this.#outbox = new Outbox(this.#call, context.limits.waitingCommands);
     this.send({ nonce: { nonce: this.#nonce } });
-    this.#readOn();
+    this.#call.readOn();
   }
 
   get isOpen(): boolean {
@@ -111,7 +102,7 @@ export class NodeStream {
   end(why: Refusal | undefined): void {
     if (this.#state === 'ended') return;
     this.#leave(why);
-    this.#transport.sendStatus(why ? statusOf(why) : { code: status.OK, details: '', metadata: new Metadata() });
+    this.#call.end(why && statusOf(why));
   }
 
   /** The regular look at what no message brings about; `now` in milliseconds. */
@@ -120,7 +111,7 @@ export class NodeStream {
     if (this.#state === 'greeted' && now - this.#since >= limits.helloDeadline)
       this.end(new Refusal('unavailable', 'GPUB_NODE_SILENT', 'no hello has come in time'));
     else if (this.#state === 'open') this.#lookAtNode(now);
-    else if (this.#state === 'ended' && now - this.#since >= limits.resetAfter) this.#reset();
+    else if (this.#state === 'ended' && now - this.#since >= limits.resetAfter) this.#call.reset();
   }
 
   get #isHeld(): boolean {
@@ -149,7 +140,19 @@ export class NodeStream {
     else this.#suspected = true;
   }
 
-  #receive(bytes: Buffer): void {
+  ended(): void {
+    this.end(undefined);
+  }
+
+  unreadable(why: Refusal): void {
+    this.end(why);
+  }
+
+  drain(): void {
+    this.#outbox.drain();
+  }
+
+  message(bytes: Buffer): void {
     if (this.#state === 'ended') return;
     try {
       const at = this.#context.now();
@@ -158,7 +161,7 @@ export class NodeStream {
       if (this.#reports) {
         if (message.heartbeat) this.#beatAt = this.#heardAt;
         this.#reports.take(message, bytes.length, at);
-        if (!this.#isHeld) this.#readOn();
+        if (!this.#isHeld) this.#call.readOn();
       } else if (message.hello) {
         this.#context.metrics.messages.hello += 1;
         void this.#prove(message.hello);
@@ -172,8 +175,10 @@ export class NodeStream {
     this.#state = 'proving';
     const context = this.#context;
     try {
-      const joined = await joinNode(context, { hello, nonce: this.#nonce, address: this.#address }, (node) => {
-        if (this.#state === 'ended') return 'gone';
+      const isGone = () => this.#state === 'ended';
+      const joining = { hello, nonce: this.#nonce, address: this.#address, isGone };
+      const joined = await joinNode(context, joining, (node) => {
+        if (isGone()) return 'gone';
         this.#nodeId = node.nodeId;
         this.#identity = node.identity;
         return context.nodes.claim(node.nodeId, this) ? 'taken' : 'claimed';
@@ -210,9 +215,9 @@ export class NodeStream {
       challenges: this.#challenges,
       stored: { changeSequence, telemetrySequence },
       fail: (error) => this.#fail(error),
-      readOn: this.#readOn,
+      readOn: () => this.#call.readOn(),
     });
-    limitMessages(this.#transport, context.limits.messageBytes);
+    this.#call.messageBytes = context.limits.messageBytes;
     this.send({
       welcome: {
         nodeId: node.nodeId,
@@ -227,7 +232,7 @@ export class NodeStream {
       { nodeId: node.nodeId, name: node.identity.nodeName, address: this.#address },
       'a node has connected',
     );
-    this.#readOn();
+    this.#call.readOn();
   }
 
   #until(deadline: Date): number {
@@ -241,15 +246,10 @@ export class NodeStream {
   #cut(): void {
     this.end(new Refusal('too-many', 'GPUB_NODE_STALLED', 'the node does not read what the broker sends'));
     // The status waits behind what is not read.
-    this.#reset();
+    this.#call.reset();
   }
 
-  #reset(): void {
-    const { stream } = this.#transport;
-    if (!stream.closed) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  }
-
-  #closed(): void {
+  close(): void {
     if (this.#state !== 'ended')
       this.#leave(new Refusal('unavailable', 'GPUB_STREAM_CUT', 'the connection to the node was cut'));
     this.#context.nodes.closed(this);

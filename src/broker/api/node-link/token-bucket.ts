@@ -22,6 +22,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** What was taken last shall not count. */
+  giveBack(): void {
+    this.#left = Math.min(this.#burst, this.#left + 1);
+  }
+
   /** Whether it is as it was when it was new. */
   isFull(now: number): boolean {
     this.#fill(now);
@@ -60,6 +65,10 @@ export class TokenBuckets {
       }
     }
     return bucket.take(now);
+  }
+
+  giveBack(name: string): void {
+    this.#buckets.get(name)?.giveBack();
   }
 
   /** Forgets those that have all of their allowance back. */

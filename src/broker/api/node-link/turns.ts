@@ -2,15 +2,18 @@
 
 export class Turns {
   readonly #most: number;
+  readonly #mostWaiting: number;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(most: number) {
+  constructor(most: number, mostWaiting = Number.POSITIVE_INFINITY) {
     this.#most = most;
+    this.#mostWaiting = mostWaiting;
   }
 
-  get isBusy(): boolean {
-    return this.#running >= this.#most;
+  /** Whether as many run and wait as may. Another one is not kept from waiting: who asks decides. */
+  get isFull(): boolean {
+    return this.#running >= this.#most && this.#waiting.length >= this.#mostWaiting;
   }
 
   async run<Value>(task: () => Promise<Value>): Promise<Value> {
