@@ -1,12 +1,15 @@
 // One load process of node-streams.ts: nodes that join, each on a TLS connection of its own, and beat.
 //
-// The joining is the agent's own code; the stream is driven here, because every answer to a beat is timed.
+// The joining, and how a node tries again, is the agent's own code; the stream is driven here, because every answer to a
+// beat is timed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { newId } from '../../src/broker/ids.ts';
+import { Backoff } from '../../src/broker-client/backoff.ts';
 import { brokerChannel, type Channel } from '../../src/broker-client/channel.ts';
 import { CredentialMemory, type Credentials } from '../../src/broker-client/credential-store.ts';
-import { enrol } from '../../src/broker-client/enrol.ts';
+import { EnrollFailed, enrol } from '../../src/broker-client/enrol.ts';
+import { backoffBounds } from '../../src/broker-client/link.ts';
 import { connectProof } from '../../src/broker-client/node-key.ts';
 import {
   type ConnectRequest,
@@ -25,9 +28,10 @@ export interface LoadOrder {
   readonly first: number;
   readonly count: number;
   readonly beatMs: number;
-  /** How long to measure once `measure` is sent, in milliseconds. */
-  readonly measureMs: number;
 }
+
+/** Asks for figures: of the next `ms` milliseconds, or of when all nodes stream again after they were cut. */
+export type LoadQuestion = { readonly measureMs: number } | 'reconnected' | 'stop';
 
 /** What it tells. */
 export type LoadReport =
@@ -44,35 +48,87 @@ export type LoadReport =
       readonly broken: number;
     };
 
-/** How many nodes join at the same time. */
-const joining = 32;
-
+/** A node: it enrols, connects, and connects again, as an agent does. */
 class LoadNode {
-  readonly #client: NodeLinkClient;
-  readonly #stream: ClientDuplexStream<ConnectRequest, ConnectResponse>;
-  readonly ready = Promise.withResolvers<void>();
+  readonly #order: LoadOrder;
+  readonly #channel: Channel;
+  readonly #identity: NodeIdentity;
+  readonly #backoff = new Backoff(backoffBounds, Math.random);
+  readonly #spoolId = newId();
+  #stream: ClientDuplexStream<ConnectRequest, ConnectResponse> | undefined;
   #sequence = 0n;
   #sentAt = 0;
   #isAnswered = true;
+  isStreaming = false;
   beats = 0;
   missed = 0;
-  broken = false;
+  broken = 0;
   roundTrips: number[] = [];
 
-  constructor({ address, credentials, options }: Channel, { credentialId, key }: Credentials, identity: NodeIdentity) {
-    this.#client = new NodeLinkClient(address, credentials, options);
-    this.#stream = this.#client.connect();
-    this.#stream.on('error', (error) => {
-      this.broken = true;
-      this.ready.reject(error);
-    });
-    this.#stream.on('data', (message: ConnectResponse) => {
+  constructor(order: LoadOrder, number: number) {
+    this.#order = order;
+    this.#channel = brokerChannel(order.url, { ca: order.ca, clientCert: '', clientKey: '' });
+    this.#identity = {
+      nodeName: `node-${number}`,
+      machineId: newId(),
+      bootId: newId(),
+      processId: newId(),
+      agentVersion: 'bench',
+      sources: ['simulated'],
+    };
+  }
+
+  async run(): Promise<never> {
+    const credentials = await this.#enrol();
+    const { beatMs } = this.#order;
+    setTimeout(() => setInterval(() => this.#beat(), beatMs), Math.random() * beatMs);
+    for (;;) {
+      await this.#connect(credentials);
+      await sleep(this.#backoff.next());
+    }
+  }
+
+  reset(): void {
+    this.roundTrips = [];
+    this.beats = 0;
+    this.missed = 0;
+    this.broken = 0;
+  }
+
+  async #enrol(): Promise<Credentials> {
+    const store = new CredentialMemory();
+    const { token } = this.#order;
+    for (;;) {
+      try {
+        const abort = AbortSignal.timeout(60_000);
+        const identity = this.#identity;
+        const credentials = await enrol({ channel: this.#channel, store, token: () => token, identity, abort });
+        this.#backoff.reset();
+        return credentials;
+      } catch (error) {
+        if (!(error instanceof EnrollFailed)) throw error;
+        await sleep(this.#backoff.next());
+      }
+    }
+  }
+
+  /** Resolves when the stream has ended. */
+  #connect({ credentialId, key }: Credentials): Promise<void> {
+    const { address, credentials, options } = this.#channel;
+    const client = new NodeLinkClient(address, credentials, options);
+    const stream = client.connect();
+    this.#stream = stream;
+    this.#sequence = 0n;
+    this.#isAnswered = true;
+    stream.on('data', (message: ConnectResponse) => {
       if (message.nonce) {
         const proof = connectProof(key, credentialId, Buffer.from(message.nonce.nonce));
-        this.#stream.write({ hello: { credentialId, proof, identity, time: new Date(), spoolId: newId() } });
+        const identity = this.#identity;
+        stream.write({ hello: { credentialId, proof, identity, time: new Date(), spoolId: this.#spoolId } });
       } else if (message.welcome) {
+        this.isStreaming = true;
+        this.#backoff.reset();
         this.#snapshot();
-        this.ready.resolve();
       } else if (message.pullInventory) {
         this.#snapshot(message.pullInventory.id);
       } else if (message.heartbeatReply?.sequence === this.#sequence) {
@@ -80,32 +136,34 @@ class LoadNode {
         this.roundTrips.push(performance.now() - this.#sentAt);
       }
     });
+    return new Promise((ended) => {
+      const end = () => {
+        if (this.isStreaming) this.broken++;
+        this.isStreaming = false;
+        client.close();
+        ended();
+      };
+      stream.on('error', end);
+      stream.on('end', end);
+    });
   }
 
-  beat(): void {
+  #beat(): void {
     this.beats++;
-    if (!this.#isAnswered) this.missed++;
+    if (!this.#isAnswered || !this.isStreaming) this.missed++;
+    if (!this.isStreaming) return;
     this.#isAnswered = false;
     this.#sentAt = performance.now();
     this.#sequence++;
-    const heartbeat = { sequence: this.#sequence, time: new Date(), telemetryDropped: 0n, spooled: 0 };
-    if (!this.broken) this.#stream.write({ heartbeat });
-  }
-
-  reset(): void {
-    this.roundTrips = [];
-    this.beats = 0;
-    this.missed = 0;
-  }
-
-  close(): void {
-    this.#stream.end();
-    this.#client.close();
+    this.#stream?.write({
+      heartbeat: { sequence: this.#sequence, time: new Date(), telemetryDropped: 0n, spooled: 0 },
+    });
   }
 
   #snapshot(pullId?: string): void {
-    const gpus = [Gpu.fromPartial({ device: { name: 'gpu-0', uuid: 'GPU-0', vendor: 'SIM', model: 'SIM' } })];
-    this.#stream.write({ snapshot: { sequence: 0n, time: new Date(), gpus, pullId } });
+    const uuid = `GPU-${this.#spoolId}`;
+    const gpus = [Gpu.fromPartial({ device: { name: 'gpu-0', uuid, vendor: 'SIM', model: 'SIM' } })];
+    this.#stream?.write({ snapshot: { sequence: 0n, time: new Date(), gpus, pullId } });
   }
 }
 
@@ -115,44 +173,17 @@ function tell(report: LoadReport): void {
   process.send?.(report);
 }
 
-async function join(order: LoadOrder, number: number): Promise<void> {
-  const channel = brokerChannel(order.url, { ca: order.ca, clientCert: '', clientKey: '' });
-  const identity: NodeIdentity = {
-    nodeName: `node-${number}`,
-    machineId: newId(),
-    bootId: newId(),
-    processId: newId(),
-    agentVersion: 'bench',
-    sources: ['simulated'],
-  };
-  const abort = AbortSignal.timeout(60_000);
-  const credentials = await enrol({
-    channel,
-    store: new CredentialMemory(),
-    token: () => order.token,
-    identity,
-    abort,
-  });
-  const node = new LoadNode(channel, credentials, identity);
-  await node.ready.promise;
-  nodes.push(node);
-  beatForever(node, order.beatMs);
+function begin(order: LoadOrder): Promise<void> {
+  for (let number = order.first; number < order.first + order.count; number++) {
+    const node = new LoadNode(order, number);
+    nodes.push(node);
+    node.run().catch(failed);
+  }
+  return connected();
 }
 
-/** From a random moment on, so that the beats of all nodes are spread. */
-async function beatForever(node: LoadNode, every: number): Promise<void> {
-  await sleep(Math.random() * every);
-  setInterval(() => node.beat(), every);
-  node.beat();
-}
-
-async function connectAll(order: LoadOrder): Promise<void> {
-  let next = order.first;
-  const end = order.first + order.count;
-  const worker = async () => {
-    for (let number = next++; number < end; number = next++) await join(order, number);
-  };
-  await Promise.all(Array.from({ length: joining }, worker));
+async function connected(): Promise<void> {
+  while (!nodes.every(({ isStreaming }) => isStreaming)) await sleep(50);
   tell({ kind: 'connected' });
 }
 
@@ -165,20 +196,23 @@ async function measure(ms: number): Promise<void> {
     roundTrips: nodes.flatMap(({ roundTrips }) => roundTrips),
     beats: total(({ beats }) => beats),
     missed: total(({ missed }) => missed),
-    broken: total(({ broken }) => Number(broken)),
+    broken: total(({ broken }) => broken),
   });
 }
 
-process.on('message', (message: LoadOrder | 'measure' | 'stop') => {
-  const failed = (error: Error) => tell({ kind: 'failed', reason: error.message });
-  if (message === 'stop') {
-    for (const node of nodes) node.close();
-    process.exit(0);
-  }
-  if (message === 'measure') measure(measureMs).catch(failed);
-  else {
-    measureMs = message.measureMs;
-    connectAll(message).catch(failed);
-  }
+/** The broker has gone away and comes again: waits until no node streams, and then until all do. */
+async function reconnected(): Promise<void> {
+  while (nodes.some(({ isStreaming }) => isStreaming)) await sleep(20);
+  await connected();
+}
+
+function failed(error: unknown): void {
+  tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+}
+
+process.on('message', (message: LoadOrder | LoadQuestion) => {
+  if (message === 'stop') process.exit(0);
+  else if (message === 'reconnected') reconnected().catch(failed);
+  else if ('measureMs' in message) measure(message.measureMs).catch(failed);
+  else begin(message).catch(failed);
 });
-let measureMs = 0;
