@@ -59,6 +59,11 @@ export interface Finding {
 /** Since when each subject of a threshold has been beyond it: rule and subject → time. */
 export type Since = ReadonlyMap<string, Date>;
 
+/** Groups of one rule; what is beyond is one group together, so that no rule makes alerts without end. */
+export const maxGroups = 200;
+/** The key of that group. */
+const restKey = 'more';
+
 export const severityRank: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };
 
 /**
@@ -72,15 +77,17 @@ export function findAll(
   before: Since,
   now: Date,
 ): { findings: Finding[]; since: Since } {
-  const ofAccount = Map.groupBy(incidents, ({ accountId }) => accountId);
+  // Sorted once: a group of them is in this order too.
+  const ordered = incidents.toSorted(older(({ openedAt }) => openedAt));
+  const ofAccount = Map.groupBy(ordered, ({ accountId }) => accountId);
   const ofRule = Map.groupBy(readings, ({ ruleId }) => ruleId);
   const since = new Map<string, Date>();
   const findings = rules.flatMap((rule) => {
     if (rule.condition.type === 'incident') {
-      const mine = rule.accountId === null ? incidents : (ofAccount.get(rule.accountId) ?? []);
-      return ofIncidents(rule, mine);
+      const mine = rule.accountId === null ? ordered : (ofAccount.get(rule.accountId) ?? []);
+      return bounded(ofIncidents(rule, mine));
     }
-    return ofReadings(rule, ofRule.get(rule.id) ?? [], before, since, now);
+    return bounded(ofReadings(rule, ofRule.get(rule.id) ?? [], before, since, now));
   });
   return { findings, since };
 }
@@ -103,7 +110,7 @@ function ofIncidents(rule: Rule, incidents: readonly OpenIncident[]): Finding[] 
     severity: group.reduce<Severity>((worst, { severity }) => graver(worst, severity), 'info'),
     held: true,
     count: group.length,
-    subjects: first(group, ({ openedAt }) => openedAt).map(({ subject, title, openedAt }) => ({
+    subjects: group.slice(0, alertLimits.subjectsNamed).map(({ subject, title, openedAt }) => ({
       subject,
       title,
       since: openedAt.toISOString(),
@@ -171,11 +178,39 @@ function groupKey(groupBy: Grouping, thing: Place & { readonly subject: string }
   return id === null ? thing.subject : `${groupBy}:${id}`;
 }
 
+/** The groups that have been so for longest, and the others as one. */
+function bounded(findings: readonly Finding[]): readonly Finding[] {
+  if (findings.length <= maxGroups) return findings;
+  const ordered = findings.toSorted((a, b) => order(ageKey(a), ageKey(b)));
+  const rest = ordered.slice(maxGroups - 1);
+  const [first] = rest;
+  if (!first) return findings;
+  const together: Finding = {
+    ruleId: first.ruleId,
+    groupKey: restKey,
+    severity: rest.reduce<Severity>((worst, { severity }) => graver(worst, severity), 'info'),
+    held: rest.some(({ held }) => held),
+    count: rest.reduce((sum, { count }) => sum + count, 0),
+    subjects: rest.slice(0, alertLimits.subjectsNamed).flatMap(({ subjects }) => subjects.slice(0, 1)),
+  };
+  return [...ordered.slice(0, maxGroups - 1), together];
+}
+
+function ageKey({ subjects, groupKey }: Finding): string {
+  return `${subjects[0]?.since ?? ''} ${groupKey}`;
+}
+
 /** The oldest few, in an order that is always the same. */
 function first<Thing extends { subject: string }>(things: readonly Thing[], timeOf: (thing: Thing) => Date): Thing[] {
-  const byAge = (a: Thing, b: Thing) =>
-    timeOf(a).getTime() - timeOf(b).getTime() || (a.subject < b.subject ? -1 : a.subject > b.subject ? 1 : 0);
-  return [...things].sort(byAge).slice(0, alertLimits.subjectsNamed);
+  return things.toSorted(older(timeOf)).slice(0, alertLimits.subjectsNamed);
+}
+
+function older<Thing extends { subject: string }>(timeOf: (thing: Thing) => Date) {
+  return (a: Thing, b: Thing) => timeOf(a).getTime() - timeOf(b).getTime() || order(a.subject, b.subject);
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function graver(a: Severity, b: Severity): Severity {
