@@ -189,3 +189,25 @@ test('strangers that never say hello do not keep others out', async () => {
   const ends = await Promise.all(silent.map(({ ended }) => ended));
   expect(new Set(ends.map(({ code }) => code))).toEqual(new Set(['GPUB_NODE_SILENT']));
 });
+
+test('a connection without a call is told to go, and one with a stream is not', async () => {
+  const link = await startNodeLink({ limits: { idleConnection: 100 } });
+  const goneAway: string[] = [];
+  const open = (name: string) => {
+    const session = connect(`https://${link.address}`, { ca: link.ca, servername: 'localhost' });
+    session.on('goaway', () => goneAway.push(name));
+    return session;
+  };
+  const busy = open('busy');
+  const stream = busy.request({
+    ':method': 'POST',
+    ':path': NodeLinkService.connect.path,
+    'content-type': 'application/grpc',
+  });
+  stream.on('error', () => undefined);
+  await once(stream, 'data');
+  const idle = open('idle');
+  await once(idle, 'goaway');
+  expect(goneAway).toEqual(['idle']);
+  busy.destroy();
+});

@@ -118,14 +118,6 @@ describe('Enroll is refused', () => {
   });
 });
 
-test('the connection of a stream is not idle', async () => {
-  const link = await startNodeLink({ limits: { idleConnection: 50 } });
-  const stream = await joined(link, await enrolNode(link));
-  await new Promise((over) => setTimeout(over, 200));
-  stream.beat(1);
-  expect(await stream.next('heartbeatReply')).toEqual({ sequence: 1n });
-});
-
 describe('Connect is refused', () => {
   const refused = async (stream: TestStream, status: string, code: string) =>
     expect(await stream.ended).toMatchObject({ status, code });
