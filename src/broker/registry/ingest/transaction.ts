@@ -20,7 +20,7 @@ import { seenRows } from './live-seen.ts';
 import { judgeNode } from './node-status.ts';
 import { droppedAfter, journalOfNodes, settleNode, storeBatchNodes } from './nodes.ts';
 import { loadBeatIncidents, loadLiveGpus } from './sql/load-live.ts';
-import { loadNodes } from './sql/load-nodes.ts';
+import { loadNodes, lockNodes } from './sql/load-nodes.ts';
 import { storeSeen } from './sql/store-nodes.ts';
 
 /** What a batch knows besides the database. */
@@ -48,6 +48,9 @@ export async function writeBatch(
   const { live, now } = context;
   await checkLeader(trx, context);
   const named = [...new Set(entries.flatMap(nodesOf))];
+  const seen = entries.some(({ kind }) => kind === 'seen') ? seenRows(live.values()) : [];
+  // All at once: two turns, each in order, are not in order.
+  if (seen.length > 0) await lockNodes(trx, [...named, ...seen.map(({ id }) => id)]);
   const works = await beginWorks(trx, entries, named, context);
   const mappings = entries.some(({ kind }) => kind === 'snapshot' || kind === 'changes') ? await loadMappings(trx) : [];
   const completeFor = (simulated: boolean) => (record: Parameters<typeof classifiedGpu>[0]) =>
@@ -60,7 +63,6 @@ export async function writeBatch(
   const all = [...works.values()];
   const nodes = await storeBatchNodes(trx, now, all);
   const gpus = await storeBatchGpus(trx, now, all);
-  const seen = entries.some(({ kind }) => kind === 'seen') ? seenRows(live.values()) : [];
   await storeSeen(trx, seen);
 
   const changes: IncidentChanges = { reports: [], closed: new Map() };

@@ -109,16 +109,18 @@ async function applyMappings(
   what: 'added' | 'removed',
 ): Promise<number> {
   const mappings = await loadMappings(trx);
-  const gpus = await trx
-    .selectFrom('gpus')
-    .innerJoin('nodes', 'nodes.id', 'gpus.node_id')
-    .selectAll('gpus')
-    .select('nodes.simulated')
-    .where('gpus.model', '=', row.model)
-    .where('gpus.removed_at', 'is', null)
-    .orderBy('gpus.id')
-    .forUpdate('gpus')
-    .execute();
+  const { rows: gpus } = await sql<Selectable<Schema['gpus']> & { simulated: boolean }>`
+    with shown as materialized (
+      -- As the index has it: see migration 2.
+      select id, node_id from gpus where (coalesce(model, '') collate "C") = ${row.model} and removed_at is null
+    ), locked as materialized (
+      -- The nodes first, and both in the order of the ingest, which writes many GPUs too.
+      select id, simulated from nodes where id in (select node_id from shown) order by id for no key update
+    )
+    select gpus.*, locked.simulated from gpus join locked on locked.id = gpus.node_id
+    where gpus.id in (select id from shown) and gpus.removed_at is null
+    for no key update of gpus
+  `.execute(trx);
   const changed = gpus.flatMap((gpu) => {
     const pci = gpu.attributes.pci as { device_id?: number; subsystem_id?: number } | undefined;
     const links = gpu.attributes.nvlinks;

@@ -158,8 +158,9 @@ export const inventory: Migration = {
     -- change; these (18, four of them nearly empty) make 80 us. Without those of health, recommended_action and
     -- changed_at, a change of health could be HOT, and make 45 us, out of 250 us with its conditions, events and
     -- incident: not worth that the search for what is ill, and for what changed last, would read the whole table.
-    -- (80,000 GPUs that become unhealthy at once: 22 s; bench/broker/fleet-event.ts, 2 cores.) Filters without an
-    -- index find a page quickly where many match; a rare driver version costs a scan.
+    -- (On 2 idle cores 16,000 GPUs that become unhealthy at once took 4.4 s; 80,000 took 46 s beside other work that
+    -- kept both cores busy: bench/broker/fleet-event.ts.) Filters without an index find a page quickly where many
+    -- match; a rare driver version costs a scan.
     create index gpus_cluster on gpus (cluster_id, id);
     create index gpus_provider on gpus (provider_id, id);
     create index gpus_uuid on gpus (uuid);

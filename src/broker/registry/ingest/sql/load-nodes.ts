@@ -18,3 +18,10 @@ export async function loadNodes(trx: Queryable, nodeIds: readonly string[]): Pro
   `.execute(trx);
   return new Map(rows.map((row) => [row.id, row]));
 }
+
+/** For who writes more nodes than it reads. */
+export async function lockNodes(trx: Queryable, nodeIds: readonly string[]): Promise<void> {
+  await sql`
+    select from nodes where id = any(${nodeIds}::uuid[]) order by id for no key update
+  `.execute(trx);
+}

@@ -80,21 +80,16 @@ export interface SeenRow {
   readonly clock_skew_ms: number | null;
 }
 
-/** Locks in the order of ids, like everybody who writes several nodes. */
+/** The nodes must be locked already. */
 export async function storeSeen(trx: Queryable, rows: readonly SeenRow[]): Promise<void> {
   if (rows.length === 0) return;
   await sql`
-    with seen as materialized (
-      select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen
-        (id uuid, at timestamptz, round_trip_micros integer, clock_skew_ms integer)
-    ), locked as materialized (
-      select nodes.id from nodes where id in (select id from seen) order by id for no key update
-    )
     update nodes set
       last_seen_at = greatest(nodes.last_seen_at, seen.at),
       round_trip_micros = coalesce(seen.round_trip_micros, nodes.round_trip_micros),
       clock_skew_ms = coalesce(seen.clock_skew_ms, nodes.clock_skew_ms)
-    from seen join locked on locked.id = seen.id
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as seen
+      (id uuid, at timestamptz, round_trip_micros integer, clock_skew_ms integer)
     where nodes.id = seen.id
   `.execute(trx);
 }
