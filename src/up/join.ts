@@ -3,6 +3,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../client/client.ts';
+import { ApiProblem } from '../client/problem.ts';
+import type { Log } from '../daemon/logger.ts';
 import { brokerNotReady } from './errors.ts';
 
 /** The name of the provider and of the cluster. */
@@ -25,6 +27,9 @@ export interface Joining {
 }
 
 interface LocalBroker {
+  /** The data folder of the agent. */
+  readonly agentFolder: string;
+  readonly log: Log;
   /** Its data folder. */
   readonly folder: string;
   /** Of the process, which may be started again meanwhile. */
@@ -41,6 +46,7 @@ export async function prepareJoining(broker: LocalBroker, abort: AbortSignal): P
   const endpoints = await serving(broker, abort);
   const token = readFileSync(join(broker.folder, 'admin-api-key'), 'utf8').trim();
   const client = createClient({ url: endpoints.http_url, token });
+  await forgetUnknown(broker, client);
   const clusterId = await findCluster(client, await findProvider(client));
   const onboardingTokenFile = join(broker.folder, 'up-token');
   const expiresAt = new Date(Date.now() + tokenLifetimeMs).toISOString();
@@ -52,6 +58,33 @@ export async function prepareJoining(broker: LocalBroker, abort: AbortSignal): P
   rmSync(onboardingTokenFile, { force: true });
   writeFileSync(onboardingTokenFile, `${created.token}\n`, { mode: 0o600 });
   return { brokerUrl: endpoints.node_link_url, brokerCa: join(broker.folder, 'ca.crt'), onboardingTokenFile };
+}
+
+/** A credential of a broker whose data folder is gone: this broker knows no such node, so the node joins anew. */
+export async function forgetUnknown(
+  { agentFolder, log }: Pick<LocalBroker, 'agentFolder' | 'log'>,
+  client: Client,
+): Promise<void> {
+  const folder = join(agentFolder, 'broker');
+  const nodeId = credentialNode(folder);
+  if (nodeId === undefined) return;
+  try {
+    await client.call('GET /nodes/{id}', { params: { id: nodeId } });
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.status !== 404) throw error;
+    log.warn({ node: nodeId, folder }, 'the broker does not know this node any more: it joins anew');
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function credentialNode(folder: string): string | undefined {
+  try {
+    const { nodeId } = JSON.parse(readFileSync(join(folder, 'credential.json'), 'utf8')) as { nodeId?: string };
+    return nodeId;
+  } catch {
+    // None, or one that the agent says is damaged.
+    return undefined;
+  }
 }
 
 async function serving(broker: LocalBroker, abort: AbortSignal): Promise<Endpoints> {

@@ -38,7 +38,7 @@ function upSteps(context: DaemonContext<UpOptions>): readonly Step[] {
   if (!options.broker || options.brokerUrl !== '') return agentSteps(context, 'up', { choose: chooseSources });
   const folder = brokerFolder(options.dataDir);
   const broker = new BrokerProcess({ flags: brokerFlags(options, folder), log, random: Math.random });
-  const local = { folder, pid: () => broker.pid, hasFailed: () => broker.hasFailed };
+  const local = { agentFolder: options.dataDir, log, folder, pid: () => broker.pid, hasFailed: () => broker.hasFailed };
   const join = (abort: AbortSignal) => prepareJoining(local, abort);
   return [
     { name: 'broker process', start: () => broker.start(), stop: (force) => broker.stop(force) },
