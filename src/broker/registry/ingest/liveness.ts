@@ -1,11 +1,14 @@
 // Who is still there: looks at all nodes with one timer, and finds those that have been silent for three heartbeats.
 //
 // The silence may be the broker's own: after its start, and after a stall or a jump of its clock, every node has three
-// heartbeats to be heard again.
+// heartbeats to be heard again. One that has not come back since the start has longer, for it may be waiting out its
+// back-off: an outage of the broker is none of its nodes.
 import { dropsAreOver, type LiveNode, mustReportDrops } from './live-nodes.ts';
 
 /** Beats that a node may miss. */
 export const missedBeats = 3;
+/** For a node to come back after the broker's start, in milliseconds: the longest back-off of an agent, and to connect. */
+export const returnTime = 45_000;
 
 export class Liveness {
   readonly #allowed: number;
@@ -24,6 +27,8 @@ export class Liveness {
 
   /** Whether a node has been silent for too long. An arrow, for it is handed around. */
   readonly overdue = (node: LiveNode, now: number): boolean => {
+    const isAwaited = node.status !== 'offline' && node.lastBeat === Number.NEGATIVE_INFINITY;
+    if (isAwaited) return now - this.#since > Math.max(this.#allowed, returnTime);
     const heard = node.status === 'offline' ? node.lastBeat : Math.max(node.lastBeat, this.#since);
     return now - heard > this.#allowed;
   };

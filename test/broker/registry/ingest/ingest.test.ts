@@ -1,5 +1,7 @@
 // What nodes report ends up in the database and in the journal, once and in order.
+
 import { expect, test } from 'vitest';
+import { Device } from '../../../../src/wire/gpubroker/device/v1/device_details.ts';
 import { testDatabase } from '../../../fixtures/database.ts';
 import {
   change,
@@ -79,6 +81,20 @@ test('a GPU that comes back keeps its id, its label and what its owner decided',
   const after = await db.selectFrom('gpus').selectAll().executeTakeFirstOrThrow();
   expect(after).toMatchObject({ ...before, label: 'measured', status: 'maintenance', removed_at: null });
   expect(await openIncidents(db)).toEqual([]);
+});
+
+test('a card that was dead when its agent started is still known for what it is', async () => {
+  const { db, nodeId, ingest, join } = await setUp();
+  await join();
+  const whole = gpu('gpu-a', 'healthy', { serial: '1652' });
+  await ingest.snapshot(nodeId, 'spool', snapshot(0, [whole]));
+  const before = await db.selectFrom('gpus').selectAll().executeTakeFirstOrThrow();
+  const dead = Device.fromPartial({ name: 'gpu-a', uuid: before.uuid, health: 'unhealthy' });
+  await ingest.snapshot(nodeId, 'spool', snapshot(0, [{ ...whole, device: dead }]));
+  const after = await db.selectFrom('gpus').selectAll().executeTakeFirstOrThrow();
+  expect(after).toMatchObject({ health: 'unhealthy', serial: '1652', model: before.model, source: before.source });
+  expect(after).toMatchObject({ memory_bytes: before.memory_bytes, product: before.product });
+  expect(before.source).not.toBe(null);
 });
 
 test('a snapshot from before what is stored is left out', async () => {

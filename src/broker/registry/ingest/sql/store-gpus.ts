@@ -61,7 +61,17 @@ const types = sql.raw(
     .map(([name, type]) => `${name} ${type}`)
     .join(', '),
 );
-const assignments = sql.raw(names.map((name) => `${name} = excluded.${name}`).join(', '));
+/** What a node can say of a GPU whose driver does not describe it: a card that was dead when its agent started. */
+const undescribed = new Set(['cluster_id', 'provider_id', 'region', 'health', 'stale', 'recommended_action']);
+/** Of such a card the description from before stays. */
+const assignments = sql.raw(
+  names
+    .map((name) => {
+      const kept = `case when excluded.source is null then gpus.${name} else excluded.${name} end`;
+      return `${name} = ${undescribed.has(name) ? `excluded.${name}` : kept}`;
+    })
+    .join(', '),
+);
 
 /**
  * A GPU that comes back keeps its id, its status and the label it has earned; a simulated one never has another label.
