@@ -64,13 +64,6 @@ try {
       ),
     );
   }
-  if (process.env.DUMP) {
-    const { rows } = await (await import('kysely'))
-      .sql`select calls, round(total_exec_time) ms, left(regexp_replace(query, '\\s+', ' ', 'g'), 110) q from pg_stat_statements order by total_exec_time desc limit 14`
-      .execute(db)
-      .catch(() => ({ rows: [] }));
-    console.table(rows);
-  }
 } finally {
   await ingest.close();
   await close();

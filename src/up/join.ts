@@ -46,7 +46,8 @@ export async function prepareJoining(broker: LocalBroker, abort: AbortSignal): P
   const endpoints = await serving(broker, abort);
   const token = readFileSync(join(broker.folder, 'admin-api-key'), 'utf8').trim();
   const client = createClient({ url: endpoints.http_url, token });
-  await forgetUnknown(broker, client);
+  const access = { brokerUrl: endpoints.node_link_url, brokerCa: join(broker.folder, 'ca.crt') };
+  if (await hasJoined(broker, client)) return { ...access, onboardingTokenFile: '' };
   const clusterId = await findCluster(client, await findProvider(client));
   const onboardingTokenFile = join(broker.folder, 'up-token');
   const expiresAt = new Date(Date.now() + tokenLifetimeMs).toISOString();
@@ -57,23 +58,28 @@ export async function prepareJoining(broker: LocalBroker, abort: AbortSignal): P
   // A file that is there keeps its permissions.
   rmSync(onboardingTokenFile, { force: true });
   writeFileSync(onboardingTokenFile, `${created.token}\n`, { mode: 0o600 });
-  return { brokerUrl: endpoints.node_link_url, brokerCa: join(broker.folder, 'ca.crt'), onboardingTokenFile };
+  return { ...access, onboardingTokenFile };
 }
 
-/** A credential of a broker whose data folder is gone: this broker knows no such node, so the node joins anew. */
-export async function forgetUnknown(
+/**
+ * Whether the agent's credential is of a node that the broker knows. One of a broker whose data folder is gone is
+ * dropped, so that the node joins anew.
+ */
+export async function hasJoined(
   { agentFolder, log }: Pick<LocalBroker, 'agentFolder' | 'log'>,
   client: Client,
-): Promise<void> {
+): Promise<boolean> {
   const folder = join(agentFolder, 'broker');
   const nodeId = credentialNode(folder);
-  if (nodeId === undefined) return;
+  if (nodeId === undefined) return false;
   try {
     await client.call('GET /nodes/{id}', { params: { id: nodeId } });
+    return true;
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status !== 404) throw error;
     log.warn({ node: nodeId, folder }, 'the broker does not know this node any more: it joins anew');
     rmSync(folder, { recursive: true, force: true });
+    return false;
   }
 }
 

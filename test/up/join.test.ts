@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createClient } from '../../src/client/client.ts';
-import { forgetUnknown } from '../../src/up/join.ts';
+import { hasJoined } from '../../src/up/join.ts';
 import { silentLog } from '../fixtures/storage.ts';
 
 /** A broker that answers every question about a node so. */
@@ -30,18 +30,18 @@ function agentWithCredential() {
 
 test('a credential that the broker of this machine does not know is forgotten', async () => {
   const { agentFolder, file } = agentWithCredential();
-  await forgetUnknown({ agentFolder, log: silentLog }, await brokerThatSays(404));
+  expect(await hasJoined({ agentFolder, log: silentLog }, await brokerThatSays(404))).toBe(false);
   expect(existsSync(file)).toBe(false);
 });
 
 test('one that it knows stays', async () => {
   const { agentFolder, file } = agentWithCredential();
-  await forgetUnknown({ agentFolder, log: silentLog }, await brokerThatSays(200));
+  expect(await hasJoined({ agentFolder, log: silentLog }, await brokerThatSays(200))).toBe(true);
   expect(existsSync(file)).toBe(true);
 });
 
 test('without a clear answer it stays', async () => {
   const { agentFolder, file } = agentWithCredential();
-  await expect(forgetUnknown({ agentFolder, log: silentLog }, await brokerThatSays(403))).rejects.toThrow();
+  await expect(hasJoined({ agentFolder, log: silentLog }, await brokerThatSays(403))).rejects.toThrow();
   expect(existsSync(file)).toBe(true);
 });
