@@ -40,11 +40,16 @@ export function journalOf(at: Date, works: readonly NodeWork[], gpus: BatchGpus)
       const row = rows?.get(step.name);
       if (!row) return [];
       if (step.kind === 'removed') return [gpuEvent('gpu.removed', at, { ...row, removed_at: at }, [])];
-      const { record, product, form_factor, interconnect } = step.gpu;
-      const then = { ...row, ...record.columns, product, form_factor, interconnect, removed_at: null };
-      return [gpuEvent(`gpu.${step.kind}`, at, then, record.conditions)];
+      return [gpuEvent(`gpu.${step.kind}`, at, afterStep(row, step.gpu), step.gpu.record.conditions)];
     });
   });
+}
+
+/** As the row was after a step; a card that its driver does not describe keeps its description, as in the row. */
+function afterStep(row: StoredGpu, { record, product, form_factor, interconnect }: ClassifiedGpu): StoredGpu {
+  const { health, stale, recommended_action, source } = record.columns;
+  if (source === null) return { ...row, health, stale, recommended_action, removed_at: null };
+  return { ...row, ...record.columns, product, form_factor, interconnect, removed_at: null };
 }
 
 /** Brings the GPUs that memory has of a node up to date. */
