@@ -24,6 +24,11 @@ const capabilities = {
     kind: 'required',
     present: () => runs('redis-server', ['--version']),
   },
+  promtool: {
+    what: "Prometheus's promtool (package prometheus)",
+    kind: 'required',
+    present: () => runs('promtool', ['--version']),
+  },
   'nvidia-gpu': { what: 'an NVIDIA GPU', kind: 'hardware', present: () => existsSync('/dev/nvidiactl') },
 } as const satisfies Record<string, Capability>;
 

@@ -1,0 +1,33 @@
+// The metrics that the broker has, by the names under which Prometheus keeps them, and those that a PromQL text names.
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+
+const root = join(import.meta.dirname, '..', '..');
+const made = /new (Counter|Gauge|Histogram)\(\{\s*name: '(gpubroker_\w+)'/g;
+/** Of the node link, which has functions that make its counters. */
+const counted = /\b(?:counter|plain)\(\s*registry,\s*'(gpubroker_\w+)'/g;
+
+/** Every name under which a broker's /metrics gives samples. */
+export async function brokerSeries(): Promise<Set<string>> {
+  const series = new Set<string>();
+  for (const path of globSync('src/broker/**/*.ts', { cwd: root })) {
+    const text = readFileSync(join(root, path), 'utf8');
+    for (const [, type = '', name = ''] of text.matchAll(made)) add(series, name, type.toLowerCase());
+    for (const [, name = ''] of text.matchAll(counted)) add(series, name, 'counter');
+  }
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const { name, type } of await registry.getMetricsAsJSON()) add(series, name, String(type));
+  return series;
+}
+
+/** The metrics that a text names. */
+export function metricsIn(text: string): string[] {
+  return [...new Set(text.match(/\b(?:gpubroker|process|nodejs)_\w+/g) ?? [])];
+}
+
+function add(series: Set<string>, name: string, type: string): void {
+  const suffixes = type === 'histogram' ? ['_bucket', '_count', '_sum'] : [''];
+  for (const suffix of suffixes) series.add(name + suffix);
+}
