@@ -65,7 +65,9 @@ try {
   const { rows } = await database.pool.query('select count(*)::int as count from telemetry');
   const expected = (runs + 1) * rounds * nodes;
   if (rows[0].count !== expected) throw new Error(`${rows[0].count} rows are stored, not ${expected}`);
-  report(measured);
+  const size = "select sum(pg_total_relation_size(relid))::bigint as bytes from pg_partition_tree('telemetry')";
+  const { bytes } = (await database.pool.query(size)).rows[0];
+  report(measured, bytes / (expected * gpus));
 } finally {
   await database.close();
   await server.remove();
@@ -141,7 +143,7 @@ async function sendAll(store: TelemetryStore, nodeId: string, messages: readonly
   await Promise.all(underWay);
 }
 
-function report(measured: readonly Run[]): void {
+function report(measured: readonly Run[], bytesPerSample: number): void {
   const rate = sample(measured.map(({ samplesPerSecond }) => samplesPerSecond));
   const cores = (of: (run: Run) => number) => sample(measured.map(of)).median.toFixed(2);
   const isMet = rate.median >= budget;
@@ -150,7 +152,8 @@ function report(measured: readonly Run[]): void {
       `${(rate.median / gpus).toFixed(0)} rows/s of ${gpus} GPUs; budget ≥ ${budget}: ${isMet ? 'met' : 'MISSED'}\n` +
       `CPU in cores: broker ${cores(({ brokerCpu }) => brokerCpu)}, ` +
       `PostgreSQL ${cores(({ postgresCpu }) => postgresCpu)}; ` +
-      `${runs} runs of ${rounds} rounds of ${nodes} nodes; Node ${process.version}\n`,
+      `${runs} runs of ${rounds} rounds of ${nodes} nodes; Node ${process.version}\n` +
+      `on disk: ${bytesPerSample.toFixed(0)} bytes a sample, with the index\n`,
   );
   if (given.strict && !isMet) process.exitCode = 1;
 }

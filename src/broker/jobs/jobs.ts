@@ -78,13 +78,13 @@ async function runJob(
   metrics: JobMetrics,
   stopping: AbortSignal,
 ): Promise<void> {
-  const end = metrics.seconds.startTimer({ job: job.name });
+  const end = metrics.seconds.startTimer({ name: job.name });
   const deadline = AbortSignal.timeout(job.deadline);
   try {
     await inTime(job, deadline, job.run({ db, pool, now, settings, signal: AbortSignal.any([stopping, deadline]) }));
-    metrics.runs.inc({ job: job.name, outcome: 'done' });
+    metrics.runs.inc({ name: job.name, outcome: 'done' });
   } catch (error) {
-    metrics.runs.inc({ job: job.name, outcome: 'failed' });
+    metrics.runs.inc({ name: job.name, outcome: 'failed' });
     log.warn({ err: error, job: job.name }, 'a job failed');
     throw error;
   } finally {

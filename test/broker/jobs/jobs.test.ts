@@ -66,8 +66,8 @@ test('a new broker runs every job once at its start', async () => {
   await idle(database);
   expect(job.runs).toBe(1);
   const metrics = await registry.metrics();
-  expect(metrics).toContain('gpubroker_job_runs_total{job="counting",outcome="done"} 1');
-  expect(metrics).toContain('gpubroker_job_seconds_count{job="counting"} 1');
+  expect(metrics).toContain('gpubroker_job_runs_total{name="counting",outcome="done"} 1');
+  expect(metrics).toContain('gpubroker_job_seconds_count{name="counting"} 1');
 });
 
 test('what was missed while no broker ran is made up for once, and by one of two brokers', async () => {
@@ -110,7 +110,7 @@ test('a job that does not end in time has failed, and is tried again', async () 
     await sleep(20);
   }
   expect(aborted).toBe(true);
-  expect(await registry.metrics()).toContain('gpubroker_job_runs_total{job="stuck",outcome="failed"} 1');
+  expect(await registry.metrics()).toContain('gpubroker_job_runs_total{name="stuck",outcome="failed"} 1');
 });
 
 test('every job of the broker runs on a new database', async () => {
@@ -119,6 +119,6 @@ test('every job of the broker runs on a new database', async () => {
   await idle(database);
   const metrics = await registry.metrics();
   for (const { name } of allJobs) {
-    expect(metrics).toContain(`gpubroker_job_runs_total{job="${name}",outcome="done"} 1`);
+    expect(metrics).toContain(`gpubroker_job_runs_total{name="${name}",outcome="done"} 1`);
   }
 });
