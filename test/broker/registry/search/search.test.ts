@@ -9,7 +9,7 @@ import { searchGpus } from '../../../../src/broker/registry/search/search.ts';
 import type { Database } from '../../../../src/broker/storage/database.ts';
 import { testDatabase } from '../../../fixtures/database.ts';
 import { addGpu, addNode, type TestNode } from '../../../fixtures/registry.ts';
-import { runs } from '../../../properties.ts';
+import { runs, soaking } from '../../../properties.ts';
 
 const GIB = 2 ** 30;
 
@@ -263,22 +263,26 @@ async function supply(db: Database) {
 test.each([
   ['few are sorted', 5000],
   ['many are walked', 0],
-])('any search finds what a plain one does, over all pages, and only what is the caller’s: %s', async (_how, few) => {
-  const { db } = await testDatabase();
-  const { own, gpus } = await supply(db);
-  const admin = principal('admin', newId());
-  const owner = principal('provider', own);
-  const mine = gpus.filter(({ account }) => account === own);
-  await fc.assert(
-    fc.asyncProperty(queries, async (query) => {
-      expect(await walk(db, admin, query, undefined, few)).toEqual(naive(gpus, query));
-      expect(await walk(db, owner, query, undefined, few)).toEqual(naive(mine, query));
-      const counted = await searchGpus(db, owner, { ...query, total: true });
-      expect(counted).toMatchObject({ total: naive(mine, query).length, total_capped: false });
-    }),
-    runs(20, 2000),
-  );
-});
+])(
+  'any search finds what a plain one does, over all pages, and only what is the caller’s: %s',
+  async (_how, few) => {
+    const { db } = await testDatabase();
+    const { own, gpus } = await supply(db);
+    const admin = principal('admin', newId());
+    const owner = principal('provider', own);
+    const mine = gpus.filter(({ account }) => account === own);
+    await fc.assert(
+      fc.asyncProperty(queries, async (query) => {
+        expect(await walk(db, admin, query, undefined, few)).toEqual(naive(gpus, query));
+        expect(await walk(db, owner, query, undefined, few)).toEqual(naive(mine, query));
+        const counted = await searchGpus(db, owner, { ...query, total: true });
+        expect(counted).toMatchObject({ total: naive(mine, query).length, total_capped: false });
+      }),
+      runs(20, 2000),
+    );
+  },
+  soaking ? 600_000 : 30_000,
+);
 
 test('pages give each row once while others come, change and go', async () => {
   const { db } = await testDatabase();
