@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bootId } from '../daemon/boot-id.ts';
 import { version } from '../daemon/version.ts';
 import type { NodeIdentity } from '../wire/gpubroker/node/v1/node_link.ts';
 
@@ -25,11 +26,6 @@ export function nodeIdentity({ nodeName, hostRoot }: Given, sources: readonly st
     agentVersion: version,
     sources: [...sources],
   };
-}
-
-/** Different after every boot; empty where the kernel does not say. */
-export function bootId(): string {
-  return firstLine('/proc/sys/kernel/random/boot_id');
 }
 
 /** Empty where there is no such file. */

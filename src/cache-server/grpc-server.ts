@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
-import { cutConnections, limitConnections } from '../daemon/grpc-internals.ts';
+import { limitConnections, shutDown } from '../daemon/grpc-internals.ts';
 import type { Cache } from './cache.ts';
 import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
 import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from './device-details.ts';
@@ -114,22 +114,5 @@ function bind(server: Server, target: string, how: ServerCredentials): Promise<n
       limitConnections(server, limits.connections);
       bound(port);
     });
-  });
-}
-
-/** Waits for the calls in progress; once `force` is aborted, cuts them and waits for nobody: a peer may never close. */
-function shutDown(server: Server, force: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    const cut = () => {
-      cutConnections(server);
-      server.forceShutdown();
-      done();
-    };
-    force.addEventListener('abort', cut, { once: true });
-    server.tryShutdown(() => {
-      force.removeEventListener('abort', cut);
-      done();
-    });
-    if (force.aborted) cut();
   });
 }

@@ -1,5 +1,6 @@
 // The cache server put together: state, cache, services and sockets, as steps of a daemon's life.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
+import { bootId } from '../daemon/boot-id.ts';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
 import { type CacheServerOptions, type LogLevel, logLevels } from '../daemon/node-options.ts';
@@ -147,15 +148,6 @@ function openState({ options, log, readiness, registry }: DaemonContext<CacheSer
       log.error(`state was damaged: ${message}`);
     },
   });
-}
-
-/** Different after every boot; empty where the kernel does not say, which never counts as the same boot. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
 }
 
 async function listenTcp(server: Parameters<typeof listenOnTcp>[0], context: DaemonContext<CacheServerOptions>) {

@@ -2,8 +2,8 @@
 import { hostname } from 'node:os';
 import { isLoopback, parseAddress } from './address.ts';
 import { type CodedError, optionConflict } from './errors.ts';
-import { logLevels } from './log-levels.ts';
-import { anyOf, choice, custom, duration, flag, integer, path } from './option-kinds.ts';
+import { logOptions } from './log-options.ts';
+import { anyOf, custom, duration, flag, integer, path } from './option-kinds.ts';
 import { type OptionSet, type OptionValues, optionSet } from './options.ts';
 
 const table = {
@@ -143,12 +143,7 @@ const table = {
     min: '0s',
     max: '1h',
   }),
-  'log-format': choice({ description: 'Format of the log: json or text', choices: ['json', 'text'], default: 'json' }),
-  'log-level': choice({
-    description: `Least severe messages to log: ${anyOf(logLevels)}`,
-    choices: logLevels,
-    default: 'info',
-  }),
+  ...logOptions,
   config: path({ description: 'YAML file with options', default: '' }),
 };
 

@@ -55,6 +55,23 @@ export function cutConnections(server: Server): void {
   }
 }
 
+/** Waits for the calls in progress; once `force` is aborted, cuts them and waits for nobody: a peer may never close. */
+export function shutDown(server: Server, force: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const cut = () => {
+      cutConnections(server);
+      server.forceShutdown();
+      done();
+    };
+    force.addEventListener('abort', cut, { once: true });
+    server.tryShutdown(() => {
+      force.removeEventListener('abort', cut);
+      done();
+    });
+    if (force.aborted) cut();
+  });
+}
+
 /**
  * The transport of a streaming call. (Written through the call, each message would be copied for every watcher; and an
  * error emitted on it waits behind the buffered messages of a reader that has stopped, for ever.)

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { isLoopback, parseAddress } from './address.ts';
 import { type CodedError, optionConflict } from './errors.ts';
 import type { Polarity, PolarityOverrides } from './health.ts';
-import { logLevels } from './log-levels.ts';
+import { logOptions } from './log-options.ts';
 import { anyOf, choice, custom, duration, fileMode, flag, integer, path, size, text } from './option-kinds.ts';
 import { type OptionSet, type OptionValues, optionSet } from './options.ts';
 
@@ -110,12 +110,7 @@ const cacheServerTable = {
     min: '0s',
     max: '1h',
   }),
-  'log-format': choice({ description: 'Format of the log: json or text', choices: ['json', 'text'], default: 'json' }),
-  'log-level': choice({
-    description: `Least severe messages to log: ${anyOf(logLevels)}`,
-    choices: logLevels,
-    default: 'info',
-  }),
+  ...logOptions,
   config: path({ description: 'YAML file with options', default: '' }),
 };
 

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { logVerbosity, Server, type ServerCredentials, type ServiceDefinition, setLogVerbosity } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
 import { addressInUse, addressRefused, messageOf } from '../../../daemon/errors.ts';
-import { cutConnections, interceptStreams, keepBusy, limitConnections } from '../../../daemon/grpc-internals.ts';
+import { interceptStreams, keepBusy, limitConnections, shutDown } from '../../../daemon/grpc-internals.ts';
 import { NodeLinkService } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { Refusal } from '../../refusal.ts';
 import type { LinkContext } from './context.ts';
@@ -171,21 +171,4 @@ async function listen(server: Server, address: string, how: ServerCredentials, c
       ? addressInUse('node-link', address)
       : addressRefused('node-link', address, reason);
   }
-}
-
-/** Waits for the calls in progress; once `force` is aborted, cuts them and waits for nobody: a peer may never close. */
-function shutDown(server: Server, force: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    const cut = () => {
-      cutConnections(server);
-      server.forceShutdown();
-      done();
-    };
-    force.addEventListener('abort', cut, { once: true });
-    server.tryShutdown(() => {
-      force.removeEventListener('abort', cut);
-      done();
-    });
-    if (force.aborted) cut();
-  });
 }

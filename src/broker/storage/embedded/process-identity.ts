@@ -1,5 +1,6 @@
 // Whether a process that is on record still lives. Numbers are used again, so the time of its start belongs to it.
 import { readFileSync } from 'node:fs';
+import { bootId } from '../../../daemon/boot-id.ts';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -11,7 +12,7 @@ export interface ProcessIdentity {
 
 /** This process, to be put on record. */
 export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, startTicks: startTicksOf(process.pid), bootId: bootId() };
+  return { pid: process.pid, startTicks: startTicksOf(process.pid), bootId: bootId() || undefined };
 }
 
 /** Whether that very process runs; a zombie does not. */
@@ -31,14 +32,6 @@ function startTicksOf(pid: number): number | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? undefined : Number(fields[19]);
-  } catch {
-    return undefined;
-  }
-}
-
-function bootId(): string | undefined {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
     return undefined;
   }
