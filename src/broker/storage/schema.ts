@@ -1,8 +1,9 @@
 // The tables as Kysely sees them; the migrations say what each column means.
 import type { ColumnType, Generated } from 'kysely';
+import type { MarketSchema } from './market-schema.ts';
 
 /** JSON comes back parsed and goes in as text: `JSON.stringify` what you write. */
-type Json<Value> = ColumnType<Value, JsonText<Value>, JsonText<Value>>;
+export type Json<Value> = ColumnType<Value, JsonText<Value>, JsonText<Value>>;
 type JsonText<Value> = null extends Value ? string | null : string;
 
 export type Role = 'admin' | 'provider' | 'consumer' | 'developer';
@@ -12,7 +13,7 @@ export type GpuStatus = 'available' | 'allocated' | 'maintenance';
 export type Label = 'simulated' | 'self-reported' | 'measured' | 'challenge-verified';
 export type Severity = 'info' | 'warning' | 'critical';
 
-export interface Schema {
+export interface Schema extends MarketSchema {
   accounts: { id: string; name: string; created_at: Date };
   users: {
     id: string;

@@ -5,6 +5,7 @@ import { inventory } from './0002-inventory.ts';
 import { journal } from './0003-journal.ts';
 import { operation } from './0004-operation.ts';
 import { telemetry } from './0005-telemetry.ts';
+import { market } from './0006-market.ts';
 
 /** By name; the names say the order. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -13,4 +14,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-journal': journal,
   '0004-operation': operation,
   '0005-telemetry': telemetry,
+  '0006-market': market,
 };

@@ -1,0 +1,143 @@
+// The tables of the market as Kysely sees them; migration 6 says what each column means.
+import type { Json } from './schema.ts';
+
+export interface MarketSchema {
+  market_state: {
+    singleton: boolean;
+    epoch: number;
+    seq: number;
+    event_seq: number;
+    at: number;
+    trades: number;
+    priority: number;
+    ids: number;
+    hash: Buffer;
+  };
+  market_journal: {
+    seq: number;
+    at: number;
+    epoch: number;
+    account_id: string | null;
+    user_id: string | null;
+    command: Json<Record<string, unknown>>;
+    result: Json<Record<string, unknown>>;
+    idempotency_key: string | null;
+    digest: Buffer | null;
+    hash: Buffer;
+  };
+  market_events: {
+    seq: number;
+    at: Date;
+    topic: string;
+    account_id: string | null;
+    data: Json<Record<string, unknown>>;
+  };
+  product_states: {
+    product: string;
+    rules: Json<Record<string, unknown>>;
+    halt_reason: string | null;
+    last_price: number | null;
+  };
+  killed_accounts: { account_id: string; reason: string };
+  orders: {
+    id: string;
+    account_id: string;
+    user_id: string | null;
+    client_order_id: string | null;
+    side: 'bid' | 'ask';
+    product: string;
+    quantity: number;
+    open: number;
+    filled: number;
+    price: number;
+    duration_hours: number;
+    time_in_force: 'gtc' | 'ioc' | 'fok' | 'gtd';
+    expires_at: Date | null;
+    all_or_none: boolean;
+    min_quantity: number;
+    placement: 'any' | 'node' | 'cluster';
+    region: string | null;
+    min_score: number;
+    min_label: string | null;
+    node_id: string | null;
+    interruptible: boolean;
+    standing: boolean;
+    status: 'pending' | 'partial' | 'filled' | 'cancelled' | 'expired' | 'rejected';
+    reason: string;
+    escrow: number;
+    priority: number;
+    created_at: Date;
+    updated_at: Date;
+  };
+  standing_asks: { order_id: string; node_id: string; product: string; repriced_at: number };
+  trades: {
+    id: string;
+    number: number;
+    product: string;
+    bid_order_id: string;
+    ask_order_id: string;
+    buyer_account_id: string;
+    seller_account_id: string;
+    node_id: string;
+    cluster_id: string;
+    quantity: number;
+    price: number;
+    bid_price: number;
+    duration_hours: number;
+    executed_at: Date;
+    ends_at: Date;
+    interruptible: boolean;
+    auction_id: string | null;
+    escrow: number;
+    settled_seconds: number;
+    captured: number;
+    ended_at: Date | null;
+    end_reason: string;
+    reclaim_at: Date | null;
+  };
+  holds: { trade_id: string; gpu_id: string; position: number; ended_at: Date | null };
+  node_supply: { node_id: string; supply: Json<Record<string, unknown>> };
+  node_pricing: { node_id: string; pricing: Json<Record<string, unknown>> };
+  auctions: {
+    id: string;
+    product: string;
+    cleared_at: Date;
+    price: number | null;
+    volume: number;
+    bid_quantity: number;
+    ask_quantity: number;
+    imbalance: number;
+  };
+  price_index: {
+    product: string;
+    starts_at: Date;
+    revision: number;
+    final: boolean;
+    trades: number;
+    gpus: number;
+    gpu_hours: number;
+    volume: number;
+    vwap: number;
+    min_price: number;
+    max_price: number;
+    stddev: number;
+    published_at: Date;
+  };
+  ledger_accounts: { account_id: string; kind: 'available' | 'escrow' | 'outside'; balance: number };
+  ledger_transfers: {
+    seq: number;
+    position: number;
+    at: Date;
+    from_account: string;
+    from_kind: string;
+    to_account: string;
+    to_kind: string;
+    amount: number;
+    reason: string;
+    order_id: string | null;
+    trade_id: string | null;
+    id: string | null;
+    reference: string;
+  };
+  market_snapshots: { seq: number; at: Date; state_hash: string; journal_hash: Buffer; records: Buffer };
+}
