@@ -35,11 +35,25 @@ type Params<R extends Route> = [Placeholders<R>] extends [never]
   ? { readonly params?: undefined }
   : { readonly params: Readonly<Record<Placeholders<R>, string>> };
 
-export type Input<R extends Route> = Params<R> &
+/** What a write may be sent with besides. */
+interface Repeatable {
+  /** Named so, it is done once however often it is sent: sent as `Idempotency-Key`, for routes that take one. */
+  readonly key?: string | undefined;
+}
+
+export type Input<R extends Route> = Repeatable &
+  Params<R> &
   (Routes[R] extends { query: infer Query } ? { readonly query?: Query } : { readonly query?: undefined }) &
   (Routes[R] extends { body: infer Body } ? { readonly body: Body } : { readonly body?: undefined });
 
-/** How often a GET is tried, and the longest wait before the first repetition, in milliseconds. */
+/** An input of whatever route. */
+interface Plain extends Repeatable {
+  readonly params?: Record<string, string>;
+  readonly query?: object;
+  readonly body?: unknown;
+}
+
+/** How often a GET, or a write with a key, is tried, and the longest wait before the first repetition, in milliseconds. */
 const tries = 3;
 const firstBackoff = 200;
 /** A stream in which nothing came for so long is dead, for the broker sends a beat every 15 s; in milliseconds. */
@@ -49,7 +63,8 @@ const longestWait = 5_000;
 
 export interface Client {
   /**
-   * Calls a route. A GET that meets an unreachable or overloaded broker is tried again; nothing else is.
+   * Calls a route. A GET or a write with a key that meets an unreachable or overloaded broker is tried again; nothing
+   * else is.
    * @throws ApiProblem when the broker refuses; BrokerUnreachable when nobody answers.
    */
   call<R extends Route>(route: R, input: Input<R>): Promise<Routes[R]['response']>;
@@ -69,7 +84,7 @@ export function createClient(options: ClientOptions): Client {
   const base = `${url.replace(/\/+$/, '')}/api/v2`;
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
 
-  async function request(method: string, target: string, body: unknown): Promise<Response> {
+  async function request(method: string, target: string, body: unknown, key?: string): Promise<Response> {
     try {
       return await send(target, {
         method,
@@ -77,6 +92,7 @@ export function createClient(options: ClientOptions): Client {
           accept: 'application/json, application/problem+json',
           ...authorization,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(key === undefined ? {} : { 'idempotency-key': key }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         redirect: 'error',
@@ -94,12 +110,13 @@ export function createClient(options: ClientOptions): Client {
 
   async function call<R extends Route>(route: R, input: Input<R>): Promise<Routes[R]['response']> {
     const [method = '', path = ''] = route.split(' ');
-    const { params, query, body } = input as { params?: Record<string, string>; query?: object; body?: unknown };
+    const { params, query, body, key } = input as Plain;
     const target = base + fill(path, params ?? {}) + searchOf(query ?? {});
     for (let attempt = 1; ; attempt++) {
-      const outcome = await request(method, target, body).then(answered, (error: unknown) => error);
+      const outcome = await request(method, target, body, key).then(answered, (error: unknown) => error);
       if (!(outcome instanceof Error)) return outcome as Routes[R]['response'];
-      const wait = method === 'GET' && attempt < tries ? patienceWith(outcome, attempt) : undefined;
+      const harmless = method === 'GET' || key !== undefined;
+      const wait = harmless && attempt < tries ? patienceWith(outcome, attempt) : undefined;
       if (wait === undefined) throw outcome;
       await sleep(wait);
     }

@@ -59,6 +59,16 @@ test('a GET is tried again when the broker is overloaded', async () => {
   expect(answers).toBe(2);
 });
 
+test('a write with a key is sent again with the same key when no answer came', async () => {
+  const { url, requests } = await serve((request, response) => {
+    if (requests.length < 3) request.socket.destroy();
+    else response.writeHead(201, json).end('{"provider_id":"1"}');
+  });
+  const body = { name: 'n', company: 'c' };
+  expect(await createClient({ url }).call('POST /providers', { body, key: 'k1' })).toEqual({ provider_id: '1' });
+  expect(requests.map(({ headers }) => headers['idempotency-key'])).toEqual(['k1', 'k1', 'k1']);
+});
+
 test('something else than the broker is a problem without a code, not a crash', async () => {
   const { url } = await serve((_request, response) => response.writeHead(502).end('<h1>Bad gateway</h1>'));
   const body = { name: 'n', company: 'c' };
