@@ -207,6 +207,9 @@ export const market: Migration = {
     );
     create index ledger_transfers_outside on ledger_transfers (id) where id is not null;
     create index ledger_transfers_trade on ledger_transfers (trade_id) where reason = 'capture';
+    -- What an account's list of transfers reads; most rows stay within one account, and stand in the first alone.
+    create index ledger_transfers_from on ledger_transfers (from_account, seq, position);
+    create index ledger_transfers_to on ledger_transfers (to_account, seq, position) where to_account <> from_account;
 
     create function ledger_apply() returns trigger language plpgsql as $$
     begin
