@@ -204,15 +204,9 @@ function addChanges(program: Command): void {
     'show what happens to nodes, GPUs and incidents, until Ctrl-C',
     'gpubroker changes --json | jq .kind',
     async (client, json) => {
-      const stop = new AbortController();
-      const end = () => stop.abort();
-      const signals = ['SIGINT', 'SIGTERM'] as const;
-      for (const signal of signals) process.once(signal, end);
-      try {
-        await (await import('./changes.ts')).followChanges(client, json, stop.signal);
-      } finally {
-        for (const signal of signals) process.off(signal, end);
-      }
+      const { followChanges } = await import('./changes.ts');
+      const { untilInterrupted } = await import('./follow.ts');
+      await untilInterrupted((stop) => followChanges(client, json, stop));
     },
   );
 }
