@@ -1,6 +1,8 @@
 // Products: what GPUs are sold as, and what an admin adds to the table.
 import { type Static, Type } from 'typebox';
-import { Time } from './fields.ts';
+import { Nullable, OneOf, Time } from './fields.ts';
+import { Money } from './money.ts';
+import { labelNames } from './orders.ts';
 
 export const Product = Type.Object({
   id: Type.String({ examples: ['H100-SXM5-80GB'] }),
@@ -13,6 +15,66 @@ export const Product = Type.Object({
 });
 export type Product = Static<typeof Product>;
 export const ProductList = Type.Object({ items: Type.Array(Product), next_cursor: Type.Null() });
+
+const hours = 8_760;
+const day = 86_400;
+const rules = {
+  allocation: OneOf(['pro-rata', 'price-time'], { description: 'Who is served first within a price.' }),
+  trade_price: OneOf(['midpoint', 'maker'], { description: 'What a trade costs.' }),
+  min_share: Type.Integer({ minimum: 1, maximum: 10_000, description: 'The smallest pro-rata share, in GPUs.' }),
+  min_label: OneOf(labelNames, { description: 'The lowest label that is sold.' }),
+  gpus_per_node: Type.Integer({
+    minimum: 1,
+    maximum: 1_024,
+    description: 'Bids for so many or fewer are placed on one node, unless they say otherwise.',
+  }),
+  band_bps: Nullable(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'How far a price may be from the last trade’s, in basis points; null: any.',
+    }),
+  ),
+  auction_interval_seconds: Type.Integer({
+    minimum: 0,
+    maximum: day,
+    description: 'Between spot auctions, counted from 1970; 0 for none.',
+  }),
+  auction_no_cancel_seconds: Type.Integer({
+    minimum: 0,
+    maximum: day,
+    description: 'The last part of it, in which bids may only rise.',
+  }),
+  auction_hours: Type.Integer({ minimum: 1, maximum: hours, description: 'The longest lease that an auction sells.' }),
+  interruption_notice_seconds: Type.Integer({
+    minimum: 0,
+    maximum: day,
+    description: 'Between the notice of an interruption and its end.',
+  }),
+};
+
+/** A product with how it is traded. */
+export const MarketProduct = Type.Object({
+  ...Product.properties,
+  tick: { ...Money, description: 'Prices are multiples of this, per GPU-hour.' },
+  lot: Type.Integer({ minimum: 1, description: 'GPUs are sold in multiples of this.' }),
+  ...rules,
+  halted: Type.Boolean(),
+  halt_reason: Nullable(Type.String()),
+  last_price: Nullable({ ...Money, description: 'Of the last trade; null before the first.' }),
+});
+export type MarketProduct = Static<typeof MarketProduct>;
+export const MarketProductList = Type.Object({ items: Type.Array(MarketProduct), next_cursor: Type.Null() });
+export type MarketProductList = Static<typeof MarketProductList>;
+
+/** What of its rules an admin changes. */
+export const ProductChange = Type.Partial(Type.Object(rules), { minProperties: 1 });
+export type ProductChange = Static<typeof ProductChange>;
+
+/** The path parameter of one product. */
+export const ProductParams = Type.Object({
+  id: Type.String({ pattern: '^[A-Za-z0-9]([A-Za-z0-9.+-]{0,98}[A-Za-z0-9])?$', maxLength: 100 }),
+});
 
 const Key = {
   vendor: Type.String({ minLength: 1, maxLength: 50, examples: ['nvidia'] }),

@@ -89,6 +89,35 @@ const table = {
 
   'telemetry.write': { roles: sellers, scope: 'telemetry', why: 'Figures of one’s own nodes.' },
   'telemetry.read': { roles: sellers, scope: 'read', why: ownThings },
+
+  'order.create': { roles: everyone, scope: 'write', why: 'Everybody may buy; an ask needs a node of one’s own.' },
+  'order.preview': { roles: everyone, scope: 'read', why: 'Changes nothing.' },
+  'order.read': { roles: everyone, scope: 'read', why: ownThings },
+  'order.update': { roles: everyone, scope: 'write', why: ownThings },
+  'order.cancel': { roles: everyone, scope: 'write', why: ownThings },
+  'order.match': { roles: admin, scope: 'admin', why: platform },
+  'trade.read': { roles: everyone, scope: 'read', why: 'Trades that one is a party of; an admin sees all.' },
+  'trade.settle': { roles: admin, scope: 'admin', why: 'Moves money between accounts.' },
+  'trade.end': { roles: admin, scope: 'admin', why: 'Takes GPUs from who bought them.' },
+  'market.read': { roles: everyone, scope: 'read', why: 'Depth, tape and auctions name nobody.' },
+  'market.operate': { roles: admin, scope: 'admin', why: 'Halt, resume, kill switch, and how the market stands.' },
+  'product.update': { roles: admin, scope: 'admin', why: 'How a product is traded concerns everybody.' },
+  'pricing.read': {
+    roles: everyone,
+    scope: 'read',
+    why: 'Spot prices, estimates and the index are public among users.',
+  },
+  'node-pricing.read': { roles: sellers, scope: 'read', why: ownThings },
+  'node-pricing.update': { roles: sellers, scope: 'write', why: ownSupply },
+  'node-pricing.delete': { roles: sellers, scope: 'write', why: ownSupply },
+  'wallet.read': { roles: everyone, scope: 'read', why: ownThings },
+  'wallet.deposit': { roles: admin, scope: 'admin', why: 'Credits money that came in elsewhere.' },
+  'wallet.withdraw': {
+    roles: everyone,
+    scope: 'admin',
+    why: 'Of the own account; a key that trades must not take money out.',
+  },
+
   'job.read': { roles: admin, scope: 'admin', why: platform },
   'job.run': { roles: admin, scope: 'admin', why: platform },
 } as const satisfies Record<string, Rule>;
