@@ -7,6 +7,8 @@ export type RefusalKind =
   | 'forbidden'
   | 'not-found'
   | 'conflict'
+  /** The account has not got the money. */
+  | 'payment'
   | 'too-large'
   | 'too-many'
   | 'unavailable';

@@ -9,6 +9,7 @@ import { InvalidRequest } from './validation.ts';
 const statuses: Readonly<Record<RefusalKind, number>> = {
   invalid: 400,
   unauthenticated: 401,
+  payment: 402,
   forbidden: 403,
   'not-found': 404,
   conflict: 409,

@@ -16,6 +16,7 @@ const statuses: Readonly<Record<RefusalKind, status>> = {
   forbidden: status.PERMISSION_DENIED,
   'not-found': status.NOT_FOUND,
   conflict: status.FAILED_PRECONDITION,
+  payment: status.FAILED_PRECONDITION,
   'too-large': status.RESOURCE_EXHAUSTED,
   'too-many': status.RESOURCE_EXHAUSTED,
   unavailable: status.UNAVAILABLE,
