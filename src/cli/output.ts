@@ -17,6 +17,44 @@ export function print(text: string): void {
   write(text.split('\n').map(oneLine).join('\n'));
 }
 
+/** A picture that takes the place of the one before it, on a terminal. */
+export interface Screen {
+  /** Shows the lines; what does not fit is left out. */
+  show(lines: readonly string[]): void;
+  /** Gives the terminal back, with what stood there before, and the last picture below it. */
+  close(): void;
+}
+
+/** Takes the terminal over until it is closed. */
+export function openScreen(): Screen {
+  const { stdout } = process;
+  let picture: readonly string[] = [];
+  const draw = () => {
+    const { columns, rows } = stdout;
+    // Each line ends what was longer there before; nothing blinks, for nothing is cleared beforehand.
+    const shown = picture.slice(0, rows - 1).map((line) => `${fitted(oneLine(line), columns)}\u001b[K\n`);
+    stdout.write(`\u001b[H${shown.join('')}\u001b[J`);
+  };
+  stdout.write('\u001b[?1049h\u001b[?25l');
+  stdout.on('resize', draw);
+  return {
+    show: (lines) => {
+      picture = lines;
+      draw();
+    },
+    close: () => {
+      stdout.off('resize', draw);
+      stdout.write('\u001b[?25h\u001b[?1049l');
+      if (picture.length > 0) print(picture.join('\n'));
+    },
+  };
+}
+
+/** As much of a line as fits; one with colours that does not fit loses them. */
+function fitted(line: string, columns: number): string {
+  return visibleLength(line) <= columns ? line : withoutColours(line).slice(0, columns);
+}
+
 /** Writes a remark for people to standard error, out of the way of what a program reads. */
 export function remark(text: string): void {
   process.stderr.write(`${oneLine(text)}\n`);
@@ -87,6 +125,10 @@ export function formatHealth(health: GpuHealth): string {
 }
 
 function visibleLength(text: string): number {
+  return withoutColours(text).length;
+}
+
+function withoutColours(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character starts every colour
-  return text.replace(/\u001b\[\d+m/g, '').length;
+  return text.replace(/\u001b\[\d+m/g, '');
 }

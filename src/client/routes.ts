@@ -9,11 +9,15 @@ import type * as Identity from '../api/identity.ts';
 import type * as Incidents from '../api/incidents.ts';
 import type * as Inventory from '../api/inventory.ts';
 import type { PageQuery } from '../api/lists.ts';
+import type * as Market from '../api/market.ts';
 import type * as Nodes from '../api/nodes.ts';
+import type * as Orders from '../api/orders.ts';
 import type * as Pools from '../api/pools.ts';
+import type * as Pricing from '../api/pricing.ts';
 import type * as Products from '../api/products.ts';
 import type * as Providers from '../api/providers.ts';
 import type * as Telemetry from '../api/telemetry.ts';
+import type * as Wallets from '../api/wallets.ts';
 
 /** What a route answers. */
 interface Answers<Response extends TSchema> {
@@ -86,7 +90,8 @@ export interface Routes {
   'GET /gpus': Lists<Gpus.GpuQuery, typeof Gpus.GpuPage>;
   'GET /gpus/{id}': Answers<typeof Gpus.Gpu>;
   'POST /gpus/{id}/maintenance': Takes<Gpus.Maintenance, typeof Gpus.Gpu>;
-  'GET /products': Answers<typeof Products.ProductList>;
+  'GET /products': Answers<typeof Products.MarketProductList>;
+  'PATCH /products/{id}': Takes<Products.ProductChange, typeof Products.MarketProduct>;
   'GET /products/mappings': Answers<typeof Products.MappingList>;
   'POST /products/mappings': Takes<Products.NewMapping, typeof Products.MappingApplied>;
   'DELETE /products/mappings': Lists<Products.MappingKey, typeof Products.MappingApplied>;
@@ -119,4 +124,38 @@ export interface Routes {
   'POST /alert-rules/{id}/test': Answers<typeof Alerts.AlertRuleTest>;
   'GET /alerts': Lists<Alerts.AlertQuery, typeof Alerts.AlertPage>;
   'GET /alerts/{id}': Answers<typeof Alerts.AlertWithDeliveries>;
+
+  'GET /orders': Lists<Orders.OrderQuery, typeof Orders.OrderPage>;
+  'POST /orders': Takes<Orders.NewOrder, typeof Orders.Order>;
+  'POST /orders/preview': Takes<Orders.NewOrder, typeof Orders.OrderPreview>;
+  'POST /orders/match': Takes<Orders.MatchTrigger, typeof Market.Matched>;
+  'GET /orders/{id}': Answers<typeof Orders.Order>;
+  'PATCH /orders/{id}': Takes<Orders.OrderChange, typeof Orders.Order>;
+  'DELETE /orders/{id}': Answers<Done>;
+  'GET /orders/{id}/trades': Lists<PageQuery, typeof Orders.OrderTrades>;
+  'GET /trades': Lists<Orders.TradeQuery, typeof Orders.TradePage>;
+  'GET /trades/{id}': Answers<typeof Orders.Trade>;
+  'POST /trades/{id}/settle': Takes<Orders.Settlement, typeof Orders.Trade>;
+  'POST /trades/{id}/end': Takes<Orders.TradeEnd, typeof Orders.Trade>;
+
+  'GET /market/depth': Lists<Market.DepthQuery, typeof Market.Depth>;
+  'GET /market/trades': Lists<Market.TapeQuery, typeof Market.Tape>;
+  'GET /auctions': Lists<Market.AuctionQuery, typeof Market.AuctionPage>;
+  'GET /market/status': Answers<typeof Market.MarketStatus>;
+  'POST /market/halt': Takes<Market.Halt, Done>;
+  'POST /market/resume': Takes<Market.Resume, Done>;
+  'POST /market/kill-switch': Takes<Market.KillSwitch, typeof Market.Killed>;
+  'POST /market/kill-switch/release': Takes<Market.KillSwitchRelease, Done>;
+
+  'GET /pricing/spot': Lists<Pricing.SpotQuery, typeof Pricing.SpotPrices>;
+  'POST /pricing/calculate': Takes<Pricing.PriceRequest, typeof Pricing.PriceEstimate>;
+  'GET /pricing/index': Lists<Pricing.PriceIndexQuery, typeof Pricing.PriceIndexPage>;
+  'GET /nodes/{id}/pricing': Answers<typeof Pricing.NodePricing>;
+  'PUT /nodes/{id}/pricing': Takes<Pricing.NewNodePricing, Done>;
+  'DELETE /nodes/{id}/pricing': Answers<Done>;
+
+  'GET /wallet': Lists<Wallets.WalletQuery, typeof Wallets.Wallet>;
+  'POST /wallet/deposits': Takes<Wallets.NewDeposit, typeof Wallets.WalletMovement>;
+  'POST /wallet/withdrawals': Takes<Wallets.NewWithdrawal, typeof Wallets.WalletMovement>;
+  'GET /wallet/transfers': Lists<Wallets.WalletTransferQuery, typeof Wallets.WalletTransferPage>;
 }

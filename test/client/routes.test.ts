@@ -11,11 +11,15 @@ import * as Identity from '../../src/api/identity.ts';
 import * as Incidents from '../../src/api/incidents.ts';
 import * as Inventory from '../../src/api/inventory.ts';
 import { PageQuery } from '../../src/api/lists.ts';
+import * as Market from '../../src/api/market.ts';
 import * as Nodes from '../../src/api/nodes.ts';
+import * as Orders from '../../src/api/orders.ts';
 import * as Pools from '../../src/api/pools.ts';
+import * as Pricing from '../../src/api/pricing.ts';
 import * as Products from '../../src/api/products.ts';
 import * as Providers from '../../src/api/providers.ts';
 import * as Telemetry from '../../src/api/telemetry.ts';
+import * as Wallets from '../../src/api/wallets.ts';
 import { type ServedRoute, serveBroker } from '../cli/broker/broker.ts';
 
 const schemas: Record<string, unknown> = {
@@ -26,11 +30,15 @@ const schemas: Record<string, unknown> = {
   Identity,
   Incidents,
   Inventory,
+  Market,
   Nodes,
+  Orders,
   Pools,
+  Pricing,
   Products,
   Providers,
   Telemetry,
+  Wallets,
   PageQuery,
   Fields,
   Done: Fields.Done,
