@@ -141,3 +141,23 @@ export const products: readonly Product[] = [
 export function productById(id: string): Product | undefined {
   return products.find((product) => product.id === id);
 }
+
+/** A name of a product, taken apart. */
+export interface NamedProduct {
+  /** With the alias replaced. */
+  readonly id: string;
+  /** The id without `SIM-` and `-MIG-…`: of the table, or of a mapping. */
+  readonly base: string;
+  readonly simulated: boolean;
+  /** For instance `1g.10gb`; undefined for a whole GPU. */
+  readonly migProfile: string | undefined;
+}
+
+/** What a name stands for: an id, or an alias of a whole GPU, also among the simulated. It may be of no product. */
+export function productNamed(name: string): NamedProduct {
+  const [, prefix = '', rest = ''] = /^(SIM-)?(.*)$/s.exec(name) ?? [];
+  const known = products.find(({ aliases }) => aliases.includes(rest));
+  const whole = known?.id ?? rest;
+  const [, base = whole, migProfile] = /^(.+)-MIG-(\d+g\.\d+gb(?:\+\w+)*)$/.exec(whole) ?? [];
+  return { id: prefix + whole, base, simulated: prefix !== '', migProfile };
+}

@@ -4,7 +4,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type GpuFilter, labels } from '../../../api/gpus.ts';
 import { invalid } from '../../refusal.ts';
-import { products } from '../products/products.ts';
+import { productNamed } from '../products/products.ts';
 
 /** One way in which a GPU can match; a GPU matches at most one of several. */
 export interface FilterBranch {
@@ -111,7 +111,7 @@ function otherConditions(filter: GpuFilter, { providers, models }: FilterContext
   // Like the order by them, so that one index serves both.
   if (filter.model !== undefined) found.push(sql`${sortExpressions.model} = ${filter.model}`);
   if (filter.region !== undefined) found.push(sql`${sortExpressions.region} = ${filter.region}`);
-  if (filter.product !== undefined) found.push(sql`${sortExpressions.product} = ${productId(filter.product)}`);
+  if (filter.product !== undefined) found.push(sql`${sortExpressions.product} = ${productNamed(filter.product).id}`);
   if (filter.condition !== undefined) {
     const [type, status] = filter.condition.split(':');
     found.push(sql`exists (select from gpu_conditions c
@@ -127,13 +127,6 @@ function otherConditions(filter: GpuFilter, { providers, models }: FilterContext
 function oneOf(column: RawBuilder<unknown>, values: readonly string[], type: 'text' | 'uuid' = 'text'): Condition {
   if (values.length === 1) return sql`${column} = ${values[0]}`;
   return sql`${column} = any(${values}::${sql.raw(type)}[])`;
-}
-
-/** An alias stands for its product, also among the simulated. */
-function productId(name: string): string {
-  const [, prefix = '', rest = ''] = /^(SIM-)?(.*)$/s.exec(name) ?? [];
-  const known = products.find(({ aliases }) => aliases.includes(rest));
-  return known ? prefix + known.id : name;
 }
 
 const attributesAllowed = 'a JSON object with at least one value to look for, as {"pci":{"max_link_generation":5}}';
