@@ -1,8 +1,8 @@
 // Which product a request means: ids and aliases of the table, and what the inventory holds besides: simulated GPUs,
 // MIG instances, models that an admin mapped.
 import { sql } from 'kysely';
-import { products } from '../registry/products/products.ts';
 import { Refusal } from '../refusal.ts';
+import { products } from '../registry/products/products.ts';
 import type { Database } from '../storage/database.ts';
 
 /** Milliseconds for which a name that nobody knows is not asked for again. */

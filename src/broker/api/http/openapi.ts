@@ -64,9 +64,11 @@ const transform: SwaggerTransform = ({ schema, url, route }) => {
   const { action } = route.config ?? {};
   const methods = [route.method].flat();
   const writes = !methods.includes('GET');
+  const pays = action === 'order.create' || action === 'order.update' || action === 'wallet.withdraw';
   const statuses = [
     ...always,
     ...(action === 'public' ? [] : [401, 403]),
+    ...(pays ? [402] : []),
     ...(url.includes(':') ? [404] : []),
     ...(writes ? [409, 413, 415] : []),
   ];
