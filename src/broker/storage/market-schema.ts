@@ -5,6 +5,7 @@ export interface MarketSchema {
   market_state: {
     singleton: boolean;
     epoch: number;
+    writer: number;
     seq: number;
     event_seq: number;
     at: number;
@@ -20,7 +21,7 @@ export interface MarketSchema {
     account_id: string | null;
     user_id: string | null;
     command: Json<Record<string, unknown>>;
-    result: Json<Record<string, unknown>>;
+    result: Json<Record<string, unknown>> | null;
     idempotency_key: string | null;
     digest: Buffer | null;
     hash: Buffer;

@@ -7,6 +7,8 @@ export const market: Migration = {
     create table market_state (
       singleton boolean primary key default true check (singleton),
       epoch bigint not null,
+      -- Raised by whoever begins to write: what an earlier writer has sent and is not stored yet fails then.
+      writer bigint not null,
       seq bigint not null,
       -- Of the last event in market_events.
       event_seq bigint not null,
@@ -19,7 +21,7 @@ export const market: Migration = {
       -- Of the journal's last row.
       hash bytea not null
     );
-    insert into market_state values (true, 0, 0, 0, 0, 0, 0, 0, sha256(''));
+    insert into market_state values (true, 0, 0, 0, 0, 0, 0, 0, 0, sha256(''));
 
     -- Every command that changed something, in order: applied again, they make the same state.
     create table market_journal (
@@ -28,12 +30,14 @@ export const market: Migration = {
       epoch bigint not null,
       account_id uuid,
       user_id uuid,
-      command jsonb not null,
-      result jsonb not null,
+      -- As text: the hash is over every character.
+      command json not null,
+      -- What it was answered with, where it had a key.
+      result json,
       idempotency_key text,
       -- Of the request, where it had a key.
       digest bytea,
-      -- SHA-256 over the hash before it and this row: see commit/journal.ts.
+      -- SHA-256 over the hash before it and this row: see commit/chain.ts.
       hash bytea not null
     );
     create unique index market_journal_keys on market_journal (account_id, idempotency_key)
@@ -46,9 +50,17 @@ export const market: Migration = {
       topic text not null,
       -- Whose business it is besides everybody's; null where it is public or the platform's.
       account_id uuid,
-      data jsonb not null
+      data json not null
     );
     create index market_events_topic on market_events (topic, at);
+
+    -- Ends a batch whose writer does not lead any more, or does not know where the journal stands.
+    create function market_fence(moved bigint) returns void language plpgsql as $$
+    begin
+      if moved <> 1 then
+        raise exception 'another writer has moved the market on' using errcode = 'GPM01';
+      end if;
+    end $$;
 
     create table product_states (
       product text primary key,
@@ -92,7 +104,7 @@ export const market: Migration = {
       created_at timestamptz not null,
       updated_at timestamptz not null,
       check (filled + open <= quantity)
-    );
+    ) with (fillfactor = 85);
     create index orders_account on orders (account_id, id);
     create index orders_open on orders (priority) where status in ('pending', 'partial');
 
@@ -251,6 +263,6 @@ export const market: Migration = {
   down: `
     drop table market_snapshots, ledger_transfers, ledger_accounts, price_index, auctions, node_pricing, node_supply,
       holds, trades, standing_asks, orders, killed_accounts, product_states, market_events, market_journal, market_state;
-    drop function ledger_apply, ledger_fixed;
+    drop function ledger_apply, ledger_fixed, market_fence;
   `,
 };
