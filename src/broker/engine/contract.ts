@@ -55,6 +55,17 @@ export interface Preview {
   readonly escrow: number;
 }
 
+/** Who would buy what, at any price. */
+export interface QuoteRequest {
+  readonly product: string;
+  readonly quantity: number;
+  readonly durationHours: number;
+  /** Null for any. */
+  readonly region: string | null;
+  /** Its own asks are passed over. */
+  readonly accountId: string;
+}
+
 /** The GPUs of a product in a cluster that are sellable or leased, and the spot price that follows for a node there. */
 export interface ClusterUse {
   readonly clusterId: string;
@@ -108,6 +119,8 @@ export interface EngineView {
   supply(nodeId: string): NodeSupply | undefined;
   pricing(nodeId: string): NodePricing | undefined;
   offers(product?: string): readonly NodeOffer[];
+  /** The cheapest resting asks that sell it, up to the quantity: a price may come several times. */
+  quote(wanted: QuoteRequest): readonly { readonly price: number; readonly quantity: number }[];
   uses(product?: string): readonly ClusterUse[];
   /** Of products whose auctions are on and have an interruptible order. */
   auctions(now: number): readonly AuctionView[];
