@@ -4,8 +4,10 @@ import type { Command } from 'commander';
 import { addAccessCommands } from './access-commands.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { addGpuCommands } from './gpu-commands.ts';
+import { addMarketCommands } from './market-commands.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { addSupplyCommands } from './supply-commands.ts';
+import { addWalletCommands } from './wallet-commands.ts';
 
 /** Adds every command of the broker to the tree; `gpus` is the group that the node's commands are in already. */
 export function addBrokerCommands(program: Command, gpus: Command, done: (exitCode: number) => void): void {
@@ -13,5 +15,7 @@ export function addBrokerCommands(program: Command, gpus: Command, done: (exitCo
   addAccountCommands(program);
   addSupplyCommands(program);
   addGpuCommands(program, gpus);
+  addMarketCommands(program);
+  addWalletCommands(program);
   addOperationCommands(program, done);
 }

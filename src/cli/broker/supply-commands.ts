@@ -4,6 +4,7 @@ import type { ClusterQuery } from '../../api/clusters.ts';
 import type { NodeQuery } from '../../api/nodes.ts';
 import type { ProviderChange, ProviderQuery } from '../../api/providers.ts';
 import { command, countOf, durationOf, given, listed, textOf } from './command.ts';
+import { addNodePricing } from './node-pricing-commands.ts';
 import { brokerGroup } from './run.ts';
 
 /** Adds them. */
@@ -147,6 +148,7 @@ function addNodes(program: Command): void {
     async (client, json, _flags, id = '') => (await file()).renewToken(client, json, id),
   );
   addOperations(group);
+  addNodePricing(group);
 }
 
 function addOperations(group: Command): void {

@@ -85,7 +85,7 @@ export async function renameAccount(client: Client, json: boolean, id: string, n
 }
 
 /** By its id or its name. @throws CodedError where several have the name. */
-async function findAccount(client: Client, given: string): Promise<AccountView | undefined> {
+export async function findAccount(client: Client, given: string): Promise<AccountView | undefined> {
   if (/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(given)) {
     return client.call('GET /accounts/{id}', { params: { id: given } });
   }
