@@ -144,6 +144,8 @@ export const market: Migration = {
     create index trades_product on trades (product, number);
     create index trades_bid on trades (bid_order_id);
     create index trades_ask on trades (ask_order_id);
+    create index trades_buyer on trades (buyer_account_id, id);
+    create index trades_seller on trades (seller_account_id, id);
     create index trades_held on trades (number) where ended_at is null;
 
     -- Which GPUs a trade holds. No GPU is held twice: the index says so, besides the engine.

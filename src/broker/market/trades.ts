@@ -1,0 +1,123 @@
+// Trades as their parties see them; and what an admin does to one until leases do it.
+import { sql } from 'kysely';
+import type { PageQuery } from '../../api/lists.ts';
+import type { OrderTrades, TradePage, TradeQuery, Trade as TradeView } from '../../api/orders.ts';
+import type { IdempotencyKey } from '../commit/contract.ts';
+import type { Trade } from '../engine/order.ts';
+import { visibleAccount } from '../identity/policy.ts';
+import type { Principal } from '../identity/principal.ts';
+import { pageOf } from '../paging.ts';
+import { notFound } from '../refusal.ts';
+import { readIdCursor } from '../registry/providers.ts';
+import type { Database } from '../storage/database.ts';
+import { tradeOfRow, tradeView } from './order-view.ts';
+import { findOrder, type MarketContext } from './orders.ts';
+
+/** Trades with the GPUs that they hold or held, in the order in which they were named. */
+function tradesWithGpus(db: Database) {
+  return db
+    .selectFrom('trades')
+    .selectAll('trades')
+    .select(sql<string[]>`array(select gpu_id from holds where trade_id = trades.id order by position)`.as('gpu_ids'));
+}
+
+/** The trades of an order, newest first. @throws Refusal not-found */
+export async function listOrderTrades(
+  { db }: MarketContext,
+  principal: Principal,
+  orderId: string,
+  { limit = 50, cursor }: PageQuery,
+): Promise<OrderTrades> {
+  const place = readIdCursor(cursor)?.[0];
+  const { id, side, accountId } = await findOrder(db, principal, orderId);
+  let trades = tradesWithGpus(db).where(side === 'bid' ? 'bid_order_id' : 'ask_order_id', '=', id);
+  if (place !== undefined) trades = trades.where('id', '<', place);
+  const rows = await trades
+    .orderBy('id', 'desc')
+    .limit(limit + 1)
+    .execute();
+  // An admin asks about one order, and sees its side.
+  const page = pageOf(
+    rows,
+    limit,
+    (row) => [row.id],
+    (row) => tradeView(tradeOfRow(row), accountId),
+  );
+  return { trades: page.items, next_cursor: page.next_cursor };
+}
+
+/** Newest first. @throws Refusal `GPUB_INVALID`, `GPUB_UNKNOWN_PRODUCT` */
+export async function listTrades(
+  { db, names }: MarketContext,
+  principal: Principal,
+  query: TradeQuery,
+): Promise<TradePage> {
+  const { limit = 50, cursor, type, status, gpu_type, account_id } = query;
+  const place = readIdCursor(cursor)?.[0];
+  const account = visibleAccount(principal) ?? account_id?.toLowerCase();
+  // Another account than one's own has no trades to see.
+  if (account_id !== undefined && account_id.toLowerCase() !== account) return { items: [], next_cursor: null };
+  const product = gpu_type === undefined ? undefined : await names.resolve(gpu_type, 'query.gpu_type');
+  const ofSide = (side: 'bid' | 'ask') => {
+    let trades = tradesWithGpus(db);
+    if (account !== undefined)
+      trades = trades.where(side === 'bid' ? 'buyer_account_id' : 'seller_account_id', '=', account);
+    if (place !== undefined) trades = trades.where('id', '<', place);
+    if (product !== undefined) trades = trades.where('product', '=', product);
+    if (status !== undefined) trades = trades.where('ended_at', status === 'held' ? 'is' : 'is not', null);
+    return trades
+      .orderBy('id', 'desc')
+      .limit(limit + 1)
+      .execute();
+  };
+  // Each side has an index of its own. Nobody is both sides of a trade, and without an account one side has all.
+  const sides = type !== undefined ? [type] : account === undefined ? (['bid'] as const) : (['bid', 'ask'] as const);
+  const found = (await Promise.all(sides.map(ofSide))).flat().sort((a, b) => (a.id < b.id ? 1 : -1));
+  return pageOf(
+    found,
+    limit,
+    ({ id }) => [id],
+    (row) => tradeView(tradeOfRow(row), account),
+  );
+}
+
+/** @throws Refusal not-found, also for who is no party */
+export async function getTrade({ db }: MarketContext, principal: Principal, id: string): Promise<TradeView> {
+  const account = visibleAccount(principal);
+  return tradeView(await findTrade(db, account, id), account);
+}
+
+async function findTrade(db: Database, account: string | undefined, id: string): Promise<Trade> {
+  const row = await tradesWithGpus(db).where('id', '=', id).executeTakeFirst();
+  if (!row) throw notFound('trade', id);
+  if (account !== undefined && ![row.buyer_account_id, row.seller_account_id].includes(account)) {
+    throw notFound('trade', id);
+  }
+  return tradeOfRow(row);
+}
+
+/** Pays for the first seconds of a trade, less what is paid already. @throws Refusal of the engine or the pipeline */
+export async function settleTrade(
+  context: MarketContext,
+  { accountId, userId }: Principal,
+  id: string,
+  seconds: number,
+  key: IdempotencyKey | undefined,
+): Promise<TradeView> {
+  const command = { kind: 'settle', tradeId: id.toLowerCase(), seconds } as const;
+  await context.pipeline.submit({ command, actor: { accountId, userId }, key });
+  return tradeView(await findTrade(context.db, undefined, id), undefined);
+}
+
+/** Gives the GPUs of a trade back, and what is not paid for to the buyer. @throws Refusal as {@link settleTrade} */
+export async function endTrade(
+  context: MarketContext,
+  { accountId, userId }: Principal,
+  id: string,
+  reason: string,
+  key: IdempotencyKey | undefined,
+): Promise<TradeView> {
+  const command = { kind: 'end-hold', tradeId: id.toLowerCase(), reason } as const;
+  await context.pipeline.submit({ command, actor: { accountId, userId }, key });
+  return tradeView(await findTrade(context.db, undefined, id), undefined);
+}
