@@ -12,6 +12,8 @@ export interface ChainedRow {
   readonly userId: string | null;
   readonly command: string;
   readonly result: string | null;
+  /** Whose idempotency key, and the key. */
+  readonly keyAccountId: string | null;
   readonly key: string | null;
   /** Of the request, in hexadecimal. */
   readonly digest: string | null;
@@ -21,12 +23,12 @@ export interface ChainedRow {
 export const chainStart: Buffer = hash('sha256', '', 'buffer');
 
 /**
- * SHA-256 over the lines: previous hash in hexadecimal, seq, at, epoch, account, user, key, digest, result, command;
+ * SHA-256 over the lines: previous hash in hexadecimal, seq, at, epoch, account, user, the key's account, key, digest, result, command;
  * empty for what is not there. None of them can hold an end of line.
  */
 export function chainHash(previous: Buffer, row: ChainedRow): Buffer {
-  const { seq, at, epoch, accountId, userId, key, digest, result, command } = row;
+  const { seq, at, epoch, accountId, userId, keyAccountId, key, digest, result, command } = row;
   const place = `${previous.toString('hex')}\n${seq}\n${at}\n${epoch}`;
-  const who = `${accountId ?? ''}\n${userId ?? ''}\n${key ?? ''}\n${digest ?? ''}`;
+  const who = `${accountId ?? ''}\n${userId ?? ''}\n${keyAccountId ?? ''}\n${key ?? ''}\n${digest ?? ''}`;
   return hash('sha256', `${place}\n${who}\n${result ?? ''}\n${command}`, 'buffer');
 }

@@ -22,6 +22,7 @@ export interface MarketSchema {
     user_id: string | null;
     command: Json<Record<string, unknown>>;
     result: Json<Record<string, unknown>> | null;
+    key_account_id: string | null;
     idempotency_key: string | null;
     digest: Buffer | null;
     hash: Buffer;

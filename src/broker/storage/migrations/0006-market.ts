@@ -34,13 +34,14 @@ export const market: Migration = {
       command json not null,
       -- What it was answered with, where it had a key.
       result json,
+      -- Of a request that had a key: whose key, and which request.
+      key_account_id uuid,
       idempotency_key text,
-      -- Of the request, where it had a key.
       digest bytea,
       -- SHA-256 over the hash before it and this row: see commit/chain.ts.
       hash bytea not null
     );
-    create unique index market_journal_keys on market_journal (account_id, idempotency_key)
+    create unique index market_journal_keys on market_journal (key_account_id, idempotency_key)
       where idempotency_key is not null;
 
     -- The outbox: what others are told, by topic, in the order of commits.
