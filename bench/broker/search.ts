@@ -60,7 +60,7 @@ async function load(db: Database): Promise<void> {
       (array['12.4', '12.8', '13.0'])[1 + floor(random() * 3)::int], '96.00.' || (i / 8) % 40, i % 8 || ':00.0', i % 8 / 4,
       random() > 0.01, random() < 0.002, case when random() < 0.003 then 'unhealthy' when random() < 0.0015 then 'unknown' else 'healthy' end,
       case when random() < 0.0016 then 'ResetGPU' else '' end,
-      case when random() < 0.09 then 'maintenance' when random() < 0.33 then 'allocated' else 'available' end,
+      case when random() < 0.09 then 'maintenance' else 'available' end,
       (array['self-reported', 'measured', 'challenge-verified', 'simulated'])[1 + i / 8 % 4],
       case when random() < 0.8 then (random() * 100)::int end,
       jsonb_build_object('pci', jsonb_build_object('max_link_generation', 4 + i / 8 % 2, 'device_id', i % 5000)),
@@ -71,6 +71,11 @@ async function load(db: Database): Promise<void> {
       case when type = 'Ready' and health <> 'healthy' then 'False' when type = 'Degraded' then 'False' else 'True' end,
       '', '', null
     from gpus, (values ('Ready'), ('Degraded')) kind (type)`.execute(db);
+  // Three in ten are held by trades of two GPUs.
+  await sql`insert into holds (trade_id, gpu_id, position)
+    select ${id(6, 'i / 20')}, ${id(5, 'i')}, i % 2 from generate_series(0, ${rows - 1}) i where i % 10 in (2, 3, 7)`.execute(
+    db,
+  );
   await sql`vacuum analyze`.execute(db);
 }
 
@@ -105,6 +110,7 @@ const filters: Record<string, Partial<GpuQuery>> = {
   unhealthy: { health: 'unhealthy' },
   unknown: { health: 'unknown' },
   allocated: { status: 'allocated' },
+  available: { status: 'available' },
   'degraded nodes': { node_status: 'degraded' },
   'offline nodes': { node_status: 'offline' },
   label: { label_min: 'challenge-verified' },

@@ -51,7 +51,10 @@ export const Gpu = Type.Object({
   health: OneOf(gpuHealths, { description: 'Unknown while its node is offline.' }),
   stale: Type.Boolean(),
   recommended_action: Type.String(),
-  status: OneOf(gpuStatuses),
+  status: OneOf(gpuStatuses, {
+    description:
+      'allocated: a trade holds it. Changes and snapshots tell what its node and its provider do, and never say so.',
+  }),
   label: OneOf(labels),
   score: Nullable(Type.Integer({ minimum: 0, maximum: 100 })),
   compute_processes: Nullable(Type.Integer()),

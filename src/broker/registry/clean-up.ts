@@ -1,10 +1,12 @@
 // Takes out of the inventory what has been gone for too long: GPUs that their nodes ceased to show, and nodes that
-// ceased to come. With a node go its GPUs, its credentials (it must enrol again) and its history; the journal stays.
+// ceased to come; what a trade holds stays until the hold ends. With a node go its GPUs, its credentials (it must enrol
+// again) and its history; the journal stays.
 import { sql } from 'kysely';
 import { appendToJournal } from '../events/journal.ts';
 import { closeIncidents, closeIncidentsOf } from '../incidents/incidents.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
+import { isHeld } from './holds.ts';
 import { gpuEvent } from './ingest/inventory-events.ts';
 import type { NodeRow } from './ingest/sql/load-nodes.ts';
 import type { GpuRow } from './ingest/sql/store-gpus.ts';
@@ -59,6 +61,7 @@ async function removeNodes(trx: Queryable, now: Date, before: Date) {
       and (nodes.joined_at is not null or not exists (
         select from enrolment_tokens as token
         where token.node_id = nodes.id and token.revoked_at is null and token.expires_at > ${now} and token.uses < token.max_uses))
+      and not exists (select from trades where trades.node_id = nodes.id and trades.ended_at is null)
     order by nodes.id limit ${nodesAtOnce}
     for update of nodes skip locked
   `.execute(trx);
@@ -80,7 +83,8 @@ async function removeNodes(trx: Queryable, now: Date, before: Date) {
 
 async function removeGpus(trx: Queryable, now: Date, before: Date) {
   const { rows: gpus } = await sql<GpuRow>`
-    select * from gpus where removed_at < ${before} order by id limit ${gpusAtOnce} for update skip locked
+    select * from gpus g where removed_at < ${before} and not ${isHeld}
+    order by id limit ${gpusAtOnce} for update skip locked
   `.execute(trx);
   if (gpus.length === 0) return { found: 0, gpus: 0 };
   const ids = gpus.map(({ id }) => id);

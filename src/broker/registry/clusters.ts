@@ -10,6 +10,7 @@ import { pageOf } from '../paging.ts';
 import type { Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
 import { countRows, inUse, type RegistryContext, recordChange, takeName } from './change.ts';
+import { isHeld, refuseWhileHeld } from './holds.ts';
 import { type ClusterRow, findCluster, findProvider } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
 
@@ -126,7 +127,7 @@ async function withCounts(db: Queryable, rows: readonly ClusterRow[]): Promise<C
       (select count(*) from nodes where cluster_id = c.id and decommissioned_at is null) as nodes,
       count(g.id) as total_gpus,
       count(g.id) filter (where g.status = 'available' and g.health = 'healthy' and n.status <> 'offline'
-        and not n.cordoned and not n.draining) as available_gpus
+        and not n.cordoned and not n.draining and not ${isHeld}) as available_gpus
     from unnest(${ids}::uuid[]) as c(id)
       left join (gpus g join nodes n on n.id = g.node_id)
         on g.cluster_id = c.id and g.removed_at is null and g.parent is null
@@ -164,7 +165,7 @@ export async function updateCluster(
   return (await withCounts(db, [row]))[0] as Cluster;
 }
 
-/** Goes with its nodes that are decommissioned. @throws Refusal not-found; `GPUB_IN_USE` while others are left */
+/** Goes with its nodes that are decommissioned. @throws Refusal not-found; `GPUB_IN_USE` while others are left, or GPUs are held */
 export async function deleteCluster({ db, now }: RegistryContext, principal: Principal, id: string): Promise<void> {
   await transact(db, async (trx) => {
     const row = await findCluster(trx, principal, id, true);
@@ -174,6 +175,7 @@ export async function deleteCluster({ db, now }: RegistryContext, principal: Pri
         select count(*) as count from nodes where cluster_id = ${id} and decommissioned_at is null`,
     );
     if (live > 0) throw inUse('cluster', `it has ${live} ${live === 1 ? 'node' : 'nodes'}: decommission them first`);
+    await refuseWhileHeld(trx, 'cluster', id);
     const at = now();
     await recordChange(trx, at, principal, {
       action: 'cluster.delete',

@@ -7,7 +7,8 @@ import { notFound, Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
 import { type RegistryContext, recordChange } from './change.ts';
-import { withConditions } from './search/search.ts';
+import { heldGpus } from './holds.ts';
+import { showGpus } from './search/search.ts';
 
 /** The event about a GPU. */
 export function gpuEvent(kind: 'gpu.added' | 'gpu.changed' | 'gpu.removed', at: Date, gpu: Gpu): JournalEvent {
@@ -18,7 +19,7 @@ export function gpuEvent(kind: 'gpu.added' | 'gpu.changed' | 'gpu.removed', at: 
 /** Also one that is removed, as long as the inventory remembers it. @throws Refusal not-found */
 export async function getGpu({ db }: RegistryContext, principal: Principal, id: string): Promise<Gpu> {
   const { account_id: _, ...row } = await findGpu(db, principal, id);
-  const [gpu] = await withConditions(db, [row]);
+  const [gpu] = await showGpus(db, [row]);
   if (!gpu) throw notFound('GPU', id);
   return gpu;
 }
@@ -37,12 +38,12 @@ export async function setMaintenance(
     const { account_id, ...before } = await findGpu(trx, principal, id, true);
     if (before.removed_at) throw notFound('GPU', id);
     const show = async (row: typeof before) => {
-      const [gpu] = await withConditions(trx, [row]);
+      const [gpu] = await showGpus(trx, [row]);
       if (!gpu) throw notFound('GPU', id);
       return gpu;
     };
     if ((before.status === 'maintenance') === enabled) return show(before);
-    if (before.status === 'allocated') {
+    if (enabled && (await heldGpus(trx, [id])).size > 0) {
       throw new Refusal('conflict', 'GPUB_IN_USE', `GPU ${id} is allocated: drain its node, or wait`);
     }
     const at = now();

@@ -8,6 +8,7 @@ import type { Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
 import { type RegistryContext, recordChange } from './change.ts';
 import { gpuEvent } from './gpu-changes.ts';
+import { refuseWhileHeld } from './holds.ts';
 import { nodeEvent, nodeView } from './node-view.ts';
 import { decommissioned } from './nodes.ts';
 import { findNode } from './ownership.ts';
@@ -62,8 +63,9 @@ export async function setStanding(
 
 /**
  * Takes a node out for good: its credentials and tokens end, its GPUs leave the inventory, its stream is cut. A node that
- * is decommissioned stays so.
- * @throws Refusal not-found
+ * is decommissioned stays so. One whose GPUs a trade holds must be drained first; a trade that is made in this very moment
+ * keeps its hold.
+ * @throws Refusal not-found; `GPUB_IN_USE` while its GPUs are held
  */
 export async function decommissionNode(
   { db, now, streams }: RegistryContext & { streams: NodeStreams },
@@ -73,6 +75,7 @@ export async function decommissionNode(
   const row = await transact(db, async (trx) => {
     const before = await findNode(trx, principal, id, true);
     if (before.decommissioned_at) return before;
+    await refuseWhileHeld(trx, 'node', id);
     const at = now();
     const set = {
       decommissioned_at: at,

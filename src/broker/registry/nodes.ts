@@ -10,6 +10,7 @@ import { Refusal } from '../refusal.ts';
 import type { Queryable } from '../storage/database.ts';
 import { transact } from '../storage/transact.ts';
 import { inUse, type RegistryContext, recordChange, takeName } from './change.ts';
+import { refuseWhileHeld } from './holds.ts';
 import { createNodeToken, type NewToken } from './joining/enrolment.ts';
 import { nodeEvent, nodeView } from './node-view.ts';
 import { findCluster, findNode, type NodeRow } from './ownership.ts';
@@ -182,11 +183,12 @@ export async function renewOnboardingToken(
   });
 }
 
-/** Forgets a node that never joined or is decommissioned. @throws Refusal not-found; `GPUB_IN_USE` for others */
+/** Forgets a node that never joined or is decommissioned. @throws Refusal not-found; `GPUB_IN_USE` for others, and while its GPUs are held */
 export async function deleteNode({ db, now }: RegistryContext, principal: Principal, id: string): Promise<void> {
   await transact(db, async (trx) => {
     const row = await findNode(trx, principal, id, true);
     if (row.joined_at && !row.decommissioned_at) throw inUse('node', 'decommission it first');
+    await refuseWhileHeld(trx, 'node', id);
     const at = now();
     await recordChange(trx, at, principal, {
       action: 'node.delete',

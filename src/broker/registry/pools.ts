@@ -17,7 +17,7 @@ import { findProvider } from './ownership.ts';
 import { readIdCursor } from './providers.ts';
 import { filterBranches } from './search/gpu-filter.ts';
 import { gpuColumns } from './search/gpu-view.ts';
-import { searchWithin, withConditions } from './search/search.ts';
+import { searchWithin, showGpus } from './search/search.ts';
 
 type PoolRow = Selectable<Schema['pools']>;
 
@@ -234,5 +234,5 @@ export async function listPoolGpus(
     .execute();
   const shown = rows.slice(0, limit).map((row) => ({ ...row, node_offline: Boolean(row.node_offline) }));
   const last = rows.length > limit ? shown.at(-1) : undefined;
-  return { items: await withConditions(db, shown), next_cursor: last ? encodeCursor([last.id]) : null };
+  return { items: await showGpus(db, shown), next_cursor: last ? encodeCursor([last.id]) : null };
 }

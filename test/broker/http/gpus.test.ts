@@ -21,8 +21,6 @@ test('GPUs are searched, read and put into maintenance', async () => {
   expect((await who.post(`/gpus/${gpu}/maintenance`, { enabled: false })).body.status).toBe('available');
   const events = await api.db.selectFrom('journal').select(['kind', 'gpu_id']).execute();
   expect(events).toEqual(Array(2).fill({ kind: 'gpu.changed', gpu_id: gpu }));
-  await api.db.updateTable('gpus').set({ status: 'allocated' }).execute();
-  expect((await who.post(`/gpus/${gpu}/maintenance`, { enabled: true })).body.code).toBe('GPUB_IN_USE');
 });
 
 test.each([

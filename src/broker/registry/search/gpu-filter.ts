@@ -4,6 +4,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type GpuFilter, labels } from '../../../api/gpus.ts';
 import { invalid } from '../../refusal.ts';
+import { isHeld } from '../holds.ts';
 import { productNamed } from '../products/products.ts';
 
 /** One way in which a GPU can match; a GPU matches at most one of several. */
@@ -48,7 +49,6 @@ const columns = [
   'driver_version',
   'cuda_version',
   'vbios_version',
-  'status',
   'serial',
   'uuid',
   'ecc',
@@ -112,6 +112,8 @@ function otherConditions(filter: GpuFilter, { providers, models }: FilterContext
   if (filter.model !== undefined) found.push(sql`${sortExpressions.model} = ${filter.model}`);
   if (filter.region !== undefined) found.push(sql`${sortExpressions.region} = ${filter.region}`);
   if (filter.product !== undefined) found.push(sql`${sortExpressions.product} = ${productNamed(filter.product).id}`);
+  if (filter.status === 'allocated') found.push(isHeld);
+  else if (filter.status !== undefined) found.push(sql`g.status = ${filter.status}`, sql`not ${isHeld}`);
   if (filter.condition !== undefined) {
     const [type, status] = filter.condition.split(':');
     found.push(sql`exists (select from gpu_conditions c

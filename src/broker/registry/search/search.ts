@@ -11,6 +11,7 @@ import { isId } from '../../ids.ts';
 import { cursorReader, encodeCursor } from '../../paging.ts';
 import { invalid } from '../../refusal.ts';
 import type { Queryable } from '../../storage/database.ts';
+import { heldGpus } from '../holds.ts';
 import { type FilterBranch, type FilterContext, filterBranches, sortExpressions } from './gpu-filter.ts';
 import { hardwareValues } from './gpu-kinds.ts';
 import { type GpuRow, gpuColumns, gpuView } from './gpu-view.ts';
@@ -56,7 +57,7 @@ export async function searchWithin(
   const rows = nothing
     ? []
     : await readPage(db, branches, { sort: effectiveSort(sort, filter), order, place, limit, few }, filter, context);
-  const items = await withConditions(db, rows.slice(0, limit));
+  const items = await showGpus(db, rows.slice(0, limit));
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   const found = counted ? (nothing ? 0 : await countUpTo(db, branches, totalCap + 1)) : undefined;
   return {
@@ -66,7 +67,17 @@ export async function searchWithin(
   };
 }
 
-/** The GPUs with their conditions, in the order given. */
+/** The GPUs as they are now, with their conditions and with what is allocated, in the order given. */
+export async function showGpus(db: Queryable, rows: readonly (GpuRow & { node_offline: boolean })[]): Promise<Gpu[]> {
+  const gpus = await withConditions(db, rows);
+  const held = await heldGpus(
+    db,
+    rows.map(({ id }) => id),
+  );
+  return gpus.map((gpu) => (held.has(gpu.id) ? { ...gpu, status: 'allocated' } : gpu));
+}
+
+/** The GPUs as the journal tells of them, with their conditions, in the order given: what trades hold is not in it. */
 export async function withConditions(
   db: Queryable,
   rows: readonly (GpuRow & { node_offline: boolean })[],
