@@ -121,8 +121,5 @@ export const MarketStatus = Type.Object({
       reason: Type.String(),
     }),
   ),
-  state_hash: Type.String({
-    description: 'Follows from the state alone: the same on a replay of the journal up to seq.',
-  }),
 });
 export type MarketStatus = Static<typeof MarketStatus>;

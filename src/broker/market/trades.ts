@@ -10,6 +10,7 @@ import { pageOf } from '../paging.ts';
 import { notFound } from '../refusal.ts';
 import { readIdCursor } from '../registry/providers.ts';
 import type { Database } from '../storage/database.ts';
+import { type Act, actAsAdmin } from './admin.ts';
 import { tradeOfRow, tradeView } from './order-view.ts';
 import { findOrder, type MarketContext } from './orders.ts';
 
@@ -99,25 +100,36 @@ async function findTrade(db: Database, account: string | undefined, id: string):
 /** Pays for the first seconds of a trade, less what is paid already. @throws Refusal of the engine or the pipeline */
 export async function settleTrade(
   context: MarketContext,
-  { accountId, userId }: Principal,
+  principal: Principal,
   id: string,
   seconds: number,
   key: IdempotencyKey | undefined,
 ): Promise<TradeView> {
   const command = { kind: 'settle', tradeId: id.toLowerCase(), seconds } as const;
-  await context.pipeline.submit({ command, actor: { accountId, userId }, key });
-  return tradeView(await findTrade(context.db, undefined, id), undefined);
+  return changeTrade(context, principal, { action: 'trade.settle', command, details: { seconds } }, key);
 }
 
 /** Gives the GPUs of a trade back, and what is not paid for to the buyer. @throws Refusal as {@link settleTrade} */
 export async function endTrade(
   context: MarketContext,
-  { accountId, userId }: Principal,
+  principal: Principal,
   id: string,
   reason: string,
   key: IdempotencyKey | undefined,
 ): Promise<TradeView> {
   const command = { kind: 'end-hold', tradeId: id.toLowerCase(), reason } as const;
-  await context.pipeline.submit({ command, actor: { accountId, userId }, key });
-  return tradeView(await findTrade(context.db, undefined, id), undefined);
+  return changeTrade(context, principal, { action: 'trade.end', command, details: { reason } }, key);
+}
+
+async function changeTrade(
+  context: MarketContext,
+  principal: Principal,
+  act: Act & { readonly command: { readonly tradeId: string } },
+  key: IdempotencyKey | undefined,
+): Promise<TradeView> {
+  const { tradeId } = act.command;
+  const { buyerAccountId } = await findTrade(context.db, undefined, tradeId);
+  const target = { kind: 'trade', id: tradeId };
+  await actAsAdmin(context, principal, { ...act, accountId: buyerAccountId, target }, key);
+  return tradeView(await findTrade(context.db, undefined, tradeId), undefined);
 }
