@@ -9,6 +9,7 @@ import type { Step } from '../daemon/lifecycle.ts';
 import { type Alerting, createAlerting } from './alerts/alerting.ts';
 import { closeServer, listen } from './api/http/server.ts';
 import { createNodeLink, type NodeLink } from './api/node-link/node-link.ts';
+import { runSnapshotCommand } from './commit/snapshot-command.ts';
 import { lastSeq } from './events/changes.ts';
 import { followJournal, type Tail } from './events/tail.ts';
 import { createHttpApi, type HttpApi, readSecret } from './http-api.ts';
@@ -206,6 +207,8 @@ class Broker {
             },
             journalRetention: options.journalRetention,
             historyRetention: options.historyRetention,
+            marketJournalRetention: options.marketJournalRetention,
+            takeMarketSnapshot: (signal) => runSnapshotCommand(database.url, signal),
             cleanUpInventory: async () => {
               const leaderCheck: typeof leader.check = (trx) => leader.check(trx);
               await cleanUpInventory(database.db, this.#now(), { staleAfterMs, leaderCheck });

@@ -79,6 +79,12 @@ const table = {
     min: '1h',
     max: '87600h',
   }),
+  'market-journal-retention': duration({
+    description: 'How long commands of the market are kept, and with them the keys of requests',
+    default: '2160h',
+    min: '24h',
+    max: '87600h',
+  }),
   'history-retention': duration({
     description: 'How long closed incidents and resolved alerts are kept',
     default: '8760h',
@@ -110,6 +116,16 @@ const table = {
     allowed: 'the name of a claim, for instance realm_access.roles, or nothing for none',
     fallback: () => '',
     parse: (value) => (/^([\w:/-]+(\.[\w:/-]+)*)?$/.test(value) ? value : undefined),
+  }),
+  'trial-credit': custom({
+    description: 'What every new account may spend without having paid, in US dollars',
+    allowed: 'US dollars from 0 to 999999.99 with up to two decimal places',
+    fallback: () => '0',
+    parse: (value) => (/^\d{1,6}(\.\d{1,2})?$/.test(value) ? value : undefined),
+  }),
+  'payment-webhook-secret-file': path({
+    description: 'File with the secret under which a payment system signs its notices; empty to take none',
+    default: '',
   }),
   'smtp-url-file': path({
     description: 'File with the URL of the SMTP server for alerts, smtp://user:password@host:port',

@@ -1,6 +1,6 @@
 // Snapshots of the engine's state in the database: JSON lines, compressed, a row each.
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
+import { pipeline as piped } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { sql } from 'kysely';
 import type { EngineRecord } from '../engine/contract.ts';
@@ -60,18 +60,24 @@ export async function packRecords(
     yield text;
   };
   const chunks: Buffer[] = [];
-  for await (const chunk of Readable.from(lines(), { objectMode: true }).pipe(createGzip({ level: 5 }))) {
-    chunks.push(chunk);
-  }
+  await piped(Readable.from(lines()), createGzip({ level: 5 }), async (packed: AsyncIterable<Buffer>) => {
+    for await (const chunk of packed) chunks.push(chunk);
+  });
   return Buffer.concat(chunks);
 }
 
-/** The records of a snapshot, in order. */
+/** The records of a snapshot, in order. @throws Error where it is not whole */
 export async function* unpackRecords(db: Queryable, seq: number): AsyncGenerator<EngineRecord, void> {
-  const bytes = Readable.from(storedBytes(db, seq), { objectMode: false });
-  for await (const line of createInterface({ input: bytes.pipe(createGunzip()), crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line !== '') yield JSON.parse(line) as EngineRecord;
+  const text = createGunzip().setEncoding('utf8');
+  // A failure at either end destroys the other, and comes out of the loop below.
+  pipeline(Readable.from(storedBytes(db, seq), { objectMode: false }), text, () => {});
+  let rest = '';
+  for await (const chunk of text as AsyncIterable<string>) {
+    const lines = `${rest}${chunk}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as EngineRecord;
   }
+  if (rest !== '') throw new Error(`the snapshot at ${seq} ends in the middle of a line`);
 }
 
 async function* storedBytes(db: Queryable, seq: number): AsyncGenerator<Buffer, void> {

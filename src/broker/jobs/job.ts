@@ -18,6 +18,10 @@ export interface JobContext {
 export interface JobSettings {
   readonly telemetry: TelemetryRetention;
   readonly journalRetention: number;
+  /** Commands of the market. */
+  readonly marketJournalRetention: number;
+  /** Takes a snapshot of the market's state, where there is something new in it. */
+  readonly takeMarketSnapshot: (signal: AbortSignal) => Promise<void>;
   /** Closed incidents and resolved alerts. */
   readonly historyRetention: number;
   /** Removes nodes and GPUs that have been gone for long. */

@@ -6,6 +6,7 @@ import { rollUp } from '../telemetry/rollups.ts';
 import { removeOldAlerts, removeOldIncidents, removeOldTokens } from './history.ts';
 import type { Job } from './job.ts';
 import { removeOldJournal } from './journal-retention.ts';
+import { removeOldMarketEvents, removeOldMarketJournal } from './market-retention.ts';
 
 const minute = 60_000;
 
@@ -42,6 +43,24 @@ export const jobs: readonly Job[] = [
     schedule: '20 1 * * *',
     deadline: 10 * minute,
     run: removeOldJournal,
+  },
+  {
+    name: 'market-snapshot',
+    schedule: '5 1 * * *',
+    deadline: 15 * minute,
+    run: ({ settings, signal }) => settings.takeMarketSnapshot(signal),
+  },
+  {
+    name: 'market-journal-retention',
+    schedule: '25 1 * * *',
+    deadline: 15 * minute,
+    run: removeOldMarketJournal,
+  },
+  {
+    name: 'market-event-retention',
+    schedule: '35 * * * *',
+    deadline: 15 * minute,
+    run: removeOldMarketEvents,
   },
   {
     name: 'audit-retention',

@@ -13,6 +13,8 @@ const settings = {
   telemetry: { raw: 48 * hour, minutes: 30 * 24 * hour, hours: 400 * 24 * hour },
   journalRetention: 90 * 24 * hour,
   historyRetention: 365 * 24 * hour,
+  marketJournalRetention: 90 * 24 * hour,
+  takeMarketSnapshot: async () => {},
   cleanUpInventory: async () => {},
 };
 
