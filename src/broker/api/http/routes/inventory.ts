@@ -3,11 +3,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ChangesPage, ChangesQuery, SnapshotPage, SnapshotQuery } from '../../../../api/inventory.ts';
 import { changesAfter } from '../../../events/changes.ts';
 import type { ChangeStream } from '../../../events/stream.ts';
-import { may, visibleAccount } from '../../../identity/policy.ts';
+import { visibleAccount } from '../../../identity/policy.ts';
 import { providersOf } from '../../../identity/visible-providers.ts';
-import { invalid, Refusal } from '../../../refusal.ts';
 import { inventorySnapshot, type SnapshotContext } from '../../../registry/search/snapshot.ts';
 import type { ApiServer } from '../app.ts';
+import { lastEventId, openEventStream, stillMay, wantsStream } from '../event-stream.ts';
 import type { ApiServices } from '../routes.ts';
 
 const tags = ['inventory'];
@@ -54,10 +54,6 @@ export function inventoryRoutes(app: ApiServer, services: InventoryServices): vo
   app.addHook('preClose', () => services.changes.stop());
 }
 
-function wantsStream({ headers }: FastifyRequest): boolean {
-  return (headers.accept ?? '').split(',').some((type) => type.trim().startsWith('text/event-stream'));
-}
-
 function openStream(
   { changes, identity }: InventoryServices,
   request: FastifyRequest,
@@ -66,32 +62,8 @@ function openStream(
 ): FastifyReply {
   const account = visibleAccount(request.principal);
   const place = lastEventId(request) ?? after;
-  const mayListen = async () => {
-    try {
-      const caller = await identity.authenticator.authenticate(request.headers.authorization);
-      return caller !== undefined && may(caller, 'inventory.read') && visibleAccount(caller) === account;
-    } catch (error) {
-      // A database that does not answer says nothing about the credentials.
-      return !(error instanceof Refusal && error.kind === 'unauthenticated');
-    }
-  };
+  const mayListen = stillMay(identity, request, 'inventory.read', (caller) => visibleAccount(caller) === account);
   changes.admit(account);
-  reply.hijack();
-  reply.raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'Content-Type': 'text/event-stream; charset=utf-8',
-    // Proxies must hand on every event at once.
-    'X-Accel-Buffering': 'no',
-  });
-  void changes.serve(reply.raw, account, place, mayListen);
+  void changes.serve(openEventStream(reply), account, place, mayListen);
   return reply;
-}
-
-/** Where a client that comes back was. @throws Refusal `GPUB_INVALID` */
-function lastEventId({ headers }: FastifyRequest): number | undefined {
-  const given = headers['last-event-id'];
-  if (given === undefined || given === '') return undefined;
-  const seq = /^\d{1,16}$/.test(String(given)) ? Number(given) : Number.NaN;
-  if (!Number.isSafeInteger(seq)) throw invalid('headers.last-event-id', given, 'the id of an event');
-  return seq;
 }
