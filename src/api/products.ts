@@ -14,7 +14,6 @@ export const Product = Type.Object({
   aliases: Type.Array(Type.String({ examples: ['H100'] })),
 });
 export type Product = Static<typeof Product>;
-export const ProductList = Type.Object({ items: Type.Array(Product), next_cursor: Type.Null() });
 
 const hours = 8_760;
 const day = 86_400;

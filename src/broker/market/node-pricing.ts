@@ -1,24 +1,19 @@
 // What a provider asks for the GPUs of a node: set, shown, taken back. The market keeps a standing ask that follows.
 import { formatMoney } from '../../api/money.ts';
 import type { NewNodePricing, NodePricing as ShownPricing } from '../../api/pricing.ts';
-import type { Pipeline } from '../commit/contract.ts';
 import type { NodeOffer } from '../engine/contract.ts';
 import { longestHours } from '../engine/order.ts';
 import type { NodePricing } from '../engine/supply.ts';
-import { actorOf, appendAudit } from '../identity/audit.ts';
-import type { Action } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { invalid, notFound } from '../refusal.ts';
 import { decommissioned } from '../registry/nodes.ts';
 import { findNode } from '../registry/ownership.ts';
 import type { Database } from '../storage/database.ts';
+import { actAsAdmin } from './admin.ts';
+import type { MarketContext } from './orders.ts';
 import { priceFrom } from './price-input.ts';
 
-export interface PricingContext {
-  readonly db: Database;
-  readonly now: () => Date;
-  readonly pipeline: Pick<Pipeline, 'submit' | 'read'>;
-}
+type PricingContext = Pick<MarketContext, 'db' | 'now' | 'pipeline'>;
 
 /**
  * Sells the free GPUs of a node from now on.
@@ -30,7 +25,7 @@ export async function setNodePricing(
   nodeId: string,
   given: NewNodePricing,
 ): Promise<void> {
-  const { db, now, pipeline } = context;
+  const { db, now } = context;
   const node = await findNode(db, principal, nodeId);
   if (node.decommissioned_at) throw decommissioned(nodeId);
   const pricing: NodePricing = {
@@ -41,8 +36,13 @@ export async function setNodePricing(
     availableUntil: availableUntil(given.available_until, now()),
     withheld: await withheldGpus(db, node.id, given.withheld_gpus),
   };
-  await pipeline.submit({ command: { kind: 'set-pricing', pricing }, actor: principal });
-  await audit(context, principal, 'node-pricing.update', node, pricingView(pricing));
+  await actAsAdmin(context, principal, {
+    action: 'node-pricing.update',
+    command: { kind: 'set-pricing', pricing },
+    accountId: node.account_id,
+    target: { kind: 'node', id: node.id },
+    details: pricingView(pricing),
+  });
 }
 
 /** @throws Refusal not-found, also for a node without a price */
@@ -66,8 +66,13 @@ export async function removeNodePricing(context: PricingContext, principal: Prin
   const node = await findNode(db, principal, nodeId);
   const priced = await pipeline.read((market) => market.pricing(node.id) !== undefined);
   if (!priced) throw notFound('price of the node', nodeId);
-  await pipeline.submit({ command: { kind: 'remove-pricing', nodeId: node.id }, actor: principal });
-  await audit(context, principal, 'node-pricing.delete', node, {});
+  await actAsAdmin(context, principal, {
+    action: 'node-pricing.delete',
+    command: { kind: 'remove-pricing', nodeId: node.id },
+    accountId: node.account_id,
+    target: { kind: 'node', id: node.id },
+    details: {},
+  });
 }
 
 function pricingView({ nodeId, basePrice, surge, maxDurationHours, availableUntil, withheld }: NodePricing) {
@@ -111,17 +116,4 @@ async function withheldGpus(
   const foreign = wanted.find((id) => !found.has(id));
   if (foreign !== undefined) throw invalid('body.withheld_gpus', foreign, 'ids of GPUs of this node, or a number');
   return wanted.sort();
-}
-
-/** After the market has done it: its journal names who did it as well. */
-async function audit(
-  { db, now }: PricingContext,
-  principal: Principal,
-  action: Action,
-  node: { readonly id: string; readonly account_id: string },
-  details: Record<string, unknown>,
-): Promise<void> {
-  const target = { kind: 'node', id: node.id };
-  const actor = actorOf(principal);
-  await appendAudit(db, now(), { actor, accountId: node.account_id, action, target, outcome: 'allowed', details });
 }

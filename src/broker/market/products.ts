@@ -2,23 +2,17 @@
 import { sql } from 'kysely';
 import { formatMoney } from '../../api/money.ts';
 import type { MarketProduct, Product, ProductChange } from '../../api/products.ts';
-import type { Pipeline } from '../commit/contract.ts';
 import type { ProductState } from '../engine/events.ts';
 import { type ProductRules, tick } from '../engine/order.ts';
-import { actorOf, appendAudit } from '../identity/audit.ts';
 import type { Principal } from '../identity/principal.ts';
 import { invalid } from '../refusal.ts';
 import { listProducts } from '../registry/products/product-mappings.ts';
 import { productNamed } from '../registry/products/products.ts';
-import type { Database, Queryable } from '../storage/database.ts';
-import type { ProductNames } from './product-names.ts';
+import type { Queryable } from '../storage/database.ts';
+import { actAsAdmin } from './admin.ts';
+import type { MarketContext } from './orders.ts';
 
-export interface ProductContext {
-  readonly db: Database;
-  readonly now: () => Date;
-  readonly pipeline: Pick<Pipeline, 'submit' | 'read'>;
-  readonly names: ProductNames;
-}
+type ProductContext = Pick<MarketContext, 'db' | 'now' | 'pipeline' | 'names'>;
 
 /** The products of all accounts. */
 export class MarketProducts {
@@ -56,16 +50,16 @@ export class MarketProducts {
   }
 
   async #update(principal: Principal, name: string, change: ProductChange): Promise<MarketProduct> {
-    const { db, now, pipeline, names } = this.#context;
+    const { db, pipeline, names } = this.#context;
     const id = await names.resolve(name, 'params.id');
     const before = await pipeline.read((market) => market.product(id));
     const rules = { ...before.rules, ...rulesFrom(change) };
     check(rules);
-    await pipeline.submit({ command: { kind: 'set-rules', product: id, rules }, actor: principal });
-    const { accountId } = principal;
-    const details = { product: id, ...change };
-    const entry = { actor: actorOf(principal), accountId, action: 'product.update', details } as const;
-    await appendAudit(db, now(), { ...entry, outcome: 'allowed' });
+    await actAsAdmin(this.#context, principal, {
+      action: 'product.update',
+      command: { kind: 'set-rules', product: id, rules },
+      details: { product: id, ...change },
+    });
     const product = describe(id, await baseProducts(db));
     if (!product) throw new Error(`${id} ceased to be a product`);
     return view(product, { ...before, rules });

@@ -1,17 +1,13 @@
 // Spot prices: what nodes ask now, by product and region; and what an order would cost.
 import { formatMoney } from '../../api/money.ts';
 import type { PriceEstimate, PriceRequest, SpotPrice, SpotQuery } from '../../api/pricing.ts';
-import type { Pipeline } from '../commit/contract.ts';
 import type { NodeOffer } from '../engine/contract.ts';
 import { costOfHours } from '../engine/prices.ts';
 import type { Principal } from '../identity/principal.ts';
 import { Refusal } from '../refusal.ts';
-import type { ProductNames } from './product-names.ts';
+import type { MarketContext } from './orders.ts';
 
-export interface SpotContext {
-  readonly names: ProductNames;
-  readonly pipeline: Pick<Pipeline, 'read'>;
-}
+type SpotContext = Pick<MarketContext, 'names' | 'pipeline'>;
 
 /** By product and region; only what there are GPUs of. @throws Refusal `GPUB_UNKNOWN_PRODUCT`, those of the pipeline */
 export async function spotPrices({ names, pipeline }: SpotContext, query: SpotQuery): Promise<SpotPrice[]> {

@@ -1,10 +1,10 @@
-// The routes of GPUs and of the products that they are.
+// The routes of GPUs, and of what an admin says that models are sold as.
 import { Type } from 'typebox';
 import { IdParams } from '../../../../api/fields.ts';
 import { Gpu, GpuPage, GpuQuery, Maintenance } from '../../../../api/gpus.ts';
-import { MappingApplied, MappingKey, MappingList, NewMapping, ProductList } from '../../../../api/products.ts';
+import { MappingApplied, MappingKey, MappingList, NewMapping } from '../../../../api/products.ts';
 import { getGpu, setMaintenance } from '../../../registry/gpu-changes.ts';
-import { addMapping, listMappings, listProducts, removeMapping } from '../../../registry/products/product-mappings.ts';
+import { addMapping, listMappings, removeMapping } from '../../../registry/products/product-mappings.ts';
 import { searchGpus } from '../../../registry/search/search.ts';
 import type { ApiServer } from '../app.ts';
 import type { ApiServices } from '../routes.ts';
@@ -44,17 +44,9 @@ export function gpuRoutes(app: ApiServer, services: ApiServices): void {
   );
 }
 
-/** Registers those of products. */
-export function productRoutes(app: ApiServer, services: ApiServices): void {
+/** Registers those of mappings. */
+export function productMappingRoutes(app: ApiServer, services: ApiServices): void {
   const tags = ['products'];
-  app.get(
-    '/api/v2/products',
-    {
-      config: { action: 'product.read' },
-      schema: { tags, summary: 'What GPUs can be sold as', response: { 200: ProductList } },
-    },
-    async () => ({ items: listProducts(), next_cursor: null }),
-  );
   app.get(
     '/api/v2/products/mappings',
     {

@@ -1,7 +1,7 @@
 // All routes of the registry and the inventory.
 import type { ApiServer } from '../app.ts';
 import { clusterRoutes } from './clusters.ts';
-import { gpuRoutes, productRoutes } from './gpus.ts';
+import { gpuRoutes, productMappingRoutes } from './gpus.ts';
 import { type InventoryServices, inventoryRoutes } from './inventory.ts';
 import { type NodeServices, nodeRoutes } from './nodes.ts';
 import { poolRoutes } from './pools.ts';
@@ -16,7 +16,7 @@ export function registryRoutes(app: ApiServer, services: RegistryServices): void
   clusterRoutes(app, services);
   nodeRoutes(app, services);
   gpuRoutes(app, services);
-  productRoutes(app, services);
+  productMappingRoutes(app, services);
   poolRoutes(app, services);
   inventoryRoutes(app, services);
 }
