@@ -121,7 +121,6 @@ export const rows: MatrixRow[] = [
   { route: 'GET /api/v2/gpus', success: 200 },
   on('GET /api/v2/gpus/:id', 200, gpu),
   on('POST /api/v2/gpus/:id/maintenance', 200, gpu, { enabled: true }),
-  { route: 'GET /api/v2/products', success: 200 },
   { route: 'GET /api/v2/products/mappings', success: 200 },
   { route: 'POST /api/v2/products/mappings', success: 201, call: () => ({ body: mapping }) },
   {
