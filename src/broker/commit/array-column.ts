@@ -96,14 +96,11 @@ export class ArrayColumn {
       this.#uuid(value);
       return;
     }
-    const binary = this.#type === 'jsonb' ? 1 : 0;
     // A character takes three bytes at most for each of its UTF-16 units.
-    this.#reserve(5 + value.length * 3);
-    const start = this.#end + 4;
-    if (binary) this.#buffer[start] = 1;
-    const length = binary + this.#buffer.write(value, start + binary, 'utf8');
+    this.#reserve(4 + value.length * 3);
+    const length = this.#buffer.write(value, this.#end + 4, 'utf8');
     this.#buffer.writeInt32BE(length, this.#end);
-    this.#end = start + length;
+    this.#end += 4 + length;
   }
 
   #bytes(value: Uint8Array): void {

@@ -175,7 +175,7 @@ export const writes: { readonly [Kind in keyof BatchRows]: RowWrite<BatchRows[Ki
     }),
     [
       ['product', 'text', ({ product }) => product],
-      ['rules', 'jsonb', ({ rules }) => JSON.stringify(rules)],
+      ['rules', 'json', ({ rules }) => JSON.stringify(rules)],
       ['halt_reason', 'text', ({ haltReason }) => haltReason],
       ['last_price', 'bigint', ({ lastPrice }) => lastPrice],
     ],
@@ -207,7 +207,7 @@ export const writes: { readonly [Kind in keyof BatchRows]: RowWrite<BatchRows[Ki
     insertion({ conflict: 'on conflict (node_id) do update set supply = excluded.supply' }),
     [
       ['node_id', 'uuid', ({ nodeId }) => nodeId],
-      ['supply', 'jsonb', (node) => JSON.stringify(node)],
+      ['supply', 'json', (node) => JSON.stringify(node)],
     ],
   ),
   supplyGone: new RowWrite('node_supply', removal, [['node_id', 'uuid', (nodeId) => nodeId]]),
@@ -216,7 +216,7 @@ export const writes: { readonly [Kind in keyof BatchRows]: RowWrite<BatchRows[Ki
     insertion({ conflict: 'on conflict (node_id) do update set pricing = excluded.pricing' }),
     [
       ['node_id', 'uuid', ({ nodeId }) => nodeId],
-      ['pricing', 'jsonb', (pricing) => JSON.stringify(pricing)],
+      ['pricing', 'json', (pricing) => JSON.stringify(pricing)],
     ],
   ),
   pricingGone: new RowWrite('node_pricing', removal, [['node_id', 'uuid', (nodeId) => nodeId]]),

@@ -11,9 +11,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../daemon/logger.ts';
 import { Refusal } from '../../refusal.ts';
+import { isPassing } from '../../storage/failures.ts';
 import type { Outcome } from './batch.ts';
 import type { IngestEntry } from './entries.ts';
-import { isPassing } from './failures.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { IngestQueue, Waiting } from './queue.ts';
 

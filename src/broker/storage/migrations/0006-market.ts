@@ -65,7 +65,7 @@ export const market: Migration = {
 
     create table product_states (
       product text primary key,
-      rules jsonb not null,
+      rules json not null,
       halt_reason text,
       last_price bigint
     );
@@ -160,8 +160,8 @@ export const market: Migration = {
     create unique index holds_gpu on holds (gpu_id) where ended_at is null;
 
     -- What the engine knows of nodes: as JSON of engine/supply.ts.
-    create table node_supply (node_id uuid primary key, supply jsonb not null);
-    create table node_pricing (node_id uuid primary key, pricing jsonb not null);
+    create table node_supply (node_id uuid primary key, supply json not null);
+    create table node_pricing (node_id uuid primary key, pricing json not null);
 
     create table auctions (
       id uuid primary key,

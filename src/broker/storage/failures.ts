@@ -17,7 +17,7 @@ const socketCodes = new Set([
 ]);
 /** node-postgres gives these no code. */
 const awayMessages =
-  /connection terminated|connection ended|timeout expired|timeout exceeded when trying to connect|client has encountered a connection error|not queryable/i;
+  /connection terminated|connection ended|timeout expired|timeout exceeded when trying to connect|client has encountered a connection error|not queryable|query read timeout/i;
 
 /** Whether the same transaction may succeed when it is tried again. */
 export function isPassing(error: unknown): boolean {

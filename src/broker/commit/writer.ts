@@ -1,0 +1,163 @@
+// The one connection that writes the market. Opening it takes the pen: what an earlier connection has sent, and the
+// server has not stored yet, fails from then on. So what is read after that is how it stays.
+import pg from 'pg';
+import type { Log } from '../../daemon/logger.ts';
+import { leadershipLost } from '../storage/errors.ts';
+import { placeOf } from './recovery.ts';
+import {
+  fenceValues,
+  fullStatement,
+  isUsual,
+  type JournalPlace,
+  partStatement,
+  partsOf,
+  rowValues,
+  type Statement,
+  sizeOf,
+  usualStatement,
+  type WriterPlace,
+} from './statement.ts';
+import type { BatchRows } from './tables.ts';
+
+/** SQLSTATE of market_fence, in migration 6. */
+const fenceCode = 'GPM01';
+/** Rows of a statement, at most. */
+const mostRows = 20_000;
+
+/** Milliseconds. */
+const times = { connect: 10_000, statement: 120_000 };
+
+/**
+ * Tables grow from nothing to millions of rows while a plan stays: only one by the indexes is good all the time. Plans
+ * are made once, for the statement is long.
+ */
+const settings = `select set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false),
+  set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+  set_config('enable_mergejoin', 'off', false)`;
+
+/** Whether another writer has taken the pen, or another broker leads. */
+export function isFenced(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === fenceCode;
+}
+
+export class MarketWriter {
+  readonly #url: string;
+  readonly #log: Log;
+  #client: pg.Client | undefined;
+  #place: WriterPlace | undefined;
+
+  constructor(url: string, log: Log) {
+    this.#url = url;
+    this.#log = log;
+  }
+
+  /** For reads of what only this connection writes. @throws Error without a connection */
+  get client(): pg.Client {
+    if (!this.#client) throw new Error('Connection terminated');
+    return this.#client;
+  }
+
+  get isOpen(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /**
+   * Connects, also where there is a connection, and takes the pen.
+   * @returns where the journal stands
+   * @throws CodedError GPUB_LEADERSHIP_LOST where another broker leads in another epoch
+   */
+  async open(epoch: number): Promise<JournalPlace> {
+    this.close();
+    const client = await connect(this.#url, 'gpubroker market');
+    client.on('error', (error) => this.#lost(client, error));
+    client.on('end', () => this.#lost(client, undefined));
+    try {
+      await client.query(settings);
+      const { rows } = await client.query(
+        `with leading as (select 1 from leader where epoch = $1 for share)
+        update market_state set writer = writer + 1, epoch = $1 where exists (select from leading) returning *`,
+        [epoch],
+      );
+      if (rows.length === 0) throw leadershipLost(epoch);
+      const place = placeOf(rows[0]);
+      this.#client = client;
+      this.#place = { epoch, writer: place.writer };
+      return place;
+    } catch (error) {
+      cut(client);
+      throw error;
+    }
+  }
+
+  /**
+   * Stores the rows and moves the journal on, all or nothing.
+   * @throws what {@link isFenced} knows where the journal does not stand at `from`; after a broken connection nobody
+   * knows whether it is stored until {@link open} says where the journal stands
+   */
+  async store(from: number, to: JournalPlace, rows: BatchRows): Promise<void> {
+    const { client } = this;
+    const place = this.#place as WriterPlace;
+    const fence = fenceValues(place, from, to);
+    if (isUsual(rows)) return execute(client, usualStatement, rows, fence);
+    if (sizeOf(rows) <= mostRows) return execute(client, fullStatement, rows, fence);
+    await client.query('begin');
+    const parts = partsOf(rows, mostRows);
+    let part = parts.next().value as BatchRows;
+    for (const next of parts) {
+      await execute(client, partStatement, part);
+      part = next;
+    }
+    await execute(client, fullStatement, part, fence);
+    await client.query('commit');
+  }
+
+  /** Cuts the connection; what is under way fails. */
+  close(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    if (client) cut(client);
+  }
+
+  #lost(client: pg.Client, error: Error | undefined): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.#log.warn({ err: error }, 'the connection that writes the market is lost');
+  }
+}
+
+async function execute(
+  client: pg.Client,
+  statement: Statement,
+  rows: BatchRows,
+  fence: (number | Buffer)[] = [],
+): Promise<void> {
+  const { name, text } = statement;
+  await client.query({ name, text, values: [...fence, ...rowValues(statement, rows)] });
+}
+
+/** A connection outside of the pool. */
+export async function connect(url: string, name: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: times.connect,
+    statement_timeout: times.statement,
+    idle_in_transaction_session_timeout: times.statement,
+    // Longer than the server's own, which tells more.
+    query_timeout: times.statement + 5_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+  });
+  // Whoever waits for a query is told by that.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+/** Without a word to the server, which may not answer. */
+function cut(client: pg.Client): void {
+  client.removeAllListeners('end');
+  void client.end().catch(() => undefined);
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}
