@@ -30,7 +30,7 @@ export async function* readJournal(
   for (let last = after; last < until; ) {
     const { rows } = await sql<JournalEntry>`
       select seq, at, epoch, account_id as "accountId", user_id as "userId", command::text as command,
-        result::text as result, idempotency_key as key, encode(digest, 'hex') as digest, hash
+        result::text as result, key_account_id as "keyAccountId", idempotency_key as key, encode(digest, 'hex') as digest, hash
       from market_journal where seq > ${last} and seq <= ${until} order by seq limit ${page}
     `.execute(db);
     const end = rows.at(-1);
