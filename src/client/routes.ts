@@ -139,6 +139,7 @@ export interface Routes {
   'POST /trades/{id}/end': Takes<Orders.TradeEnd, typeof Orders.Trade>;
 
   'GET /market/depth': Lists<Market.DepthQuery, typeof Market.Depth>;
+  'GET /market/stream': Lists<Market.MarketStreamQuery, typeof Market.Depth>;
   'GET /market/trades': Lists<Market.TapeQuery, typeof Market.Tape>;
   'GET /auctions': Lists<Market.AuctionQuery, typeof Market.AuctionPage>;
   'GET /market/status': Answers<typeof Market.MarketStatus>;

@@ -1,5 +1,4 @@
 // All routes of orders and the market; here those of the market as everybody sees it, and of who runs it.
-import { Type } from 'typebox';
 import { Done } from '../../../../api/fields.ts';
 import {
   Depth,
@@ -21,7 +20,7 @@ import type { MarketContext } from '../../../market/orders.ts';
 import type { MarketStream } from '../../../market/stream.ts';
 import { listTape } from '../../../market/tape.ts';
 import type { ApiServer } from '../app.ts';
-import { lastEventId, openEventStream, stillMay } from '../event-stream.ts';
+import { lastEventId, openEventStream, stillMay, wantsStream } from '../event-stream.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 import type { ApiServices } from '../routes.ts';
 import { auctionRoutes } from './auctions.ts';
@@ -83,18 +82,14 @@ function streamRoute(app: ApiServer, services: MarketServices): void {
       config: { action: 'market.read' },
       schema: {
         tags,
-        summary: 'The book and the tape of a product, live, as server-sent events',
+        summary: 'The book of a product, or with Accept: text/event-stream its book and tape, live',
         querystring: MarketStreamQuery,
-        response: {
-          200: {
-            description: 'Events depth (as GET /market/depth answers) and trade (as GET /market/trades lists them).',
-            content: { 'text/event-stream': { schema: Type.String() } },
-          },
-        },
+        response: { 200: Depth },
       },
     },
-    async (request, reply): Promise<void> => {
+    async (request, reply) => {
       const { principal, query } = request;
+      if (!wantsStream(request)) return readDepth(services, query);
       const { gpu_type, levels = 20 } = query;
       const after = lastEventId(request);
       const product = await names.resolve(gpu_type, 'query.gpu_type');
@@ -102,6 +97,7 @@ function streamRoute(app: ApiServer, services: MarketServices): void {
       const mayListen = stillMay(identity, request, 'market.read');
       const { accountId } = principal;
       void marketStream.serve(openEventStream(reply), { accountId, product, levels, after, mayListen });
+      return reply;
     },
   );
   app.addHook('preClose', async () => marketStream.stop());
