@@ -87,6 +87,8 @@ const mayImport: Record<string, string[]> = {
     'src/client/',
     'src/agent/main.ts',
     'src/cache-server/main.ts',
+    'src/broker/billing/ledger.ts',
+    'src/broker/commit/administration.ts',
     'src/broker/main.ts',
     'src/broker/storage/',
     'src/up/up.ts',

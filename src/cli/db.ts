@@ -99,7 +99,7 @@ function addBackupCommands(db: Command, done: (exitCode: number) => void): void 
 }
 
 /** A command that talks to a database. */
-function databaseCommand(db: Command, usage: string, description: string, example: string): Command {
+export function databaseCommand(db: Command, usage: string, description: string, example: string): Command {
   return described(db.command(usage), description, example).addOption(
     new Option(
       '--database-url <url>',
