@@ -1,0 +1,411 @@
+// The one writer of the market: takes commands, does them in memory, stores what happened a batch at a time, and
+// answers once that is durable.
+//
+//   opening ──pen taken, engine made of the tables──▶ serving ──a batch was done──▶ storing ──durable──▶ serving
+//      ▲                                                                            │  ▲
+//      │                                                     connection lost ───────┤  └─ stored before, or again
+//      ├── another writer has moved the journal on ◀────────────────────────────────┤
+//      └── the batch cannot be stored: its commands are tried one by one ◀───────────┘
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Registry } from 'prom-client';
+import { messageOf } from '../../daemon/errors.ts';
+import type { Log } from '../../daemon/logger.ts';
+import type { Result } from '../engine/commands.ts';
+import type { Engine, EngineView } from '../engine/contract.ts';
+import { leadershipLost } from '../storage/errors.ts';
+import { isPassing } from '../storage/failures.ts';
+import { applyBatch, type Batch, EngineFault } from './batch.ts';
+import type { Committed, Pipeline, Submission } from './contract.ts';
+import { answerKnown, KeysUnderway } from './idempotency.ts';
+import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
+import { CommandQueue, type Entry } from './queue.ts';
+import { Readers } from './readers.ts';
+import { loadTables } from './recovery.ts';
+import { refusalOf, unavailable, unstorable } from './refusals.ts';
+import type { JournalPlace } from './statement.ts';
+import { isStorable } from './storable.ts';
+import { connect, isFenced, MarketWriter } from './writer.ts';
+
+export interface PipelineOptions {
+  /** Of the database; the pipeline has connections of its own. */
+  readonly url: string;
+  /** Of this broker's leadership; undefined while it does not lead. */
+  readonly epoch: () => number | undefined;
+  readonly createEngine: () => Engine;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** In [0, 1): spreads pauses. */
+  readonly random?: () => number;
+  /** How long a command may wait for its answer, in milliseconds; 10 s by default. */
+  readonly patienceMs?: number;
+  /** Commands that may wait; 10,000 by default. */
+  readonly mostWaiting?: number;
+  /** Commands of a batch, at most; 250 by default. */
+  readonly mostInBatch?: number;
+}
+
+/** The pipeline with what the process that runs it calls. */
+export interface RunningPipeline extends Pipeline {
+  /** Takes the pen and makes the engine from the tables; tries until it can. @throws Error when stopped before */
+  start(): Promise<void>;
+  /** Stores the batch that is under way, if the database answers, and refuses what waits. */
+  stop(): Promise<void>;
+  /** Resolves when nothing waits to be stored. */
+  idle(): Promise<void>;
+}
+
+export function createPipeline(options: PipelineOptions): RunningPipeline {
+  return new CommitPipeline(options);
+}
+
+const batchText = 2 * 1024 * 1024;
+/** Milliseconds. */
+const times = { patience: 10_000, sweep: 250, firstPause: 50, longestPause: 2_000, longestTimer: 2 ** 31 - 1 };
+
+class CommitPipeline implements RunningPipeline {
+  readonly #options: PipelineOptions;
+  readonly #queue: CommandQueue;
+  readonly #keys = new KeysUnderway();
+  readonly #readers: Readers;
+  readonly #metrics: PipelineMetrics;
+  readonly #writer: MarketWriter;
+  readonly #listeners = new Set<(committed: Committed) => void>();
+  readonly #stopping = new AbortController();
+  readonly #loaded = Promise.withResolvers<void>();
+  readonly #patience: number;
+  #engine: Engine | undefined;
+  #place: JournalPlace | undefined;
+  #epoch = 0;
+  /** The engine holds something that is not durable. */
+  #isDirty = false;
+  /** Taken from the queue and not answered. */
+  #underway: readonly Entry[] = [];
+  #running: Promise<void> | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+  #alarm: NodeJS.Timeout | undefined;
+
+  constructor(options: PipelineOptions) {
+    const { url, log, registry, patienceMs = times.patience, mostWaiting = 10_000, mostInBatch = 250 } = options;
+    this.#options = options;
+    // Whoever has called start() hears of it.
+    this.#loaded.promise.catch(() => undefined);
+    this.#patience = patienceMs;
+    this.#queue = new CommandQueue({ waiting: mostWaiting, batch: mostInBatch, batchText });
+    this.#readers = new Readers(mostWaiting);
+    this.#metrics = createPipelineMetrics(registry, () => this.#queue.length + this.#underway.length);
+    this.#writer = new MarketWriter(url, log);
+  }
+
+  get seq(): number {
+    return this.#place?.seq ?? 0;
+  }
+
+  submit(submission: Submission): Promise<Result> {
+    try {
+      if (this.#stopping.signal.aborted) throw unavailable('the broker is stopping', 'not-done');
+      const known = submission.key && this.#keys.find(submission.key);
+      if (known) return known;
+      const text = JSON.stringify(submission.command);
+      if (!isStorable(text)) throw unstorable();
+      const { promise, resolve, reject } = Promise.withResolvers<Result>();
+      this.#queue.add(this.#entry(submission, text, resolve, reject));
+      if (submission.key) this.#keys.add(submission.key, promise);
+      this.#wake();
+      return promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  read<Value>(look: (engine: EngineView) => Value): Promise<Value> {
+    if (this.#stopping.signal.aborted) return Promise.reject(unavailable('the broker is stopping', 'not-done'));
+    const answer = this.#readers.add(look);
+    if (this.#engine && !this.#isDirty) this.#readers.look(this.#engine);
+    return answer;
+  }
+
+  onCommitted(listener: (committed: Committed) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async start(): Promise<void> {
+    this.#sweeper = setInterval(() => this.#sweep(), times.sweep);
+    this.#sweeper.unref();
+    this.#wake();
+    await this.#loaded.promise;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#loaded.reject(new Error('the market was stopped before it was loaded'));
+    clearTimeout(this.#alarm);
+    await Promise.race([this.idle(), sleep(this.#patience, undefined, { ref: false })]);
+    clearInterval(this.#sweeper);
+    this.#writer.close();
+    this.#sweep(Number.POSITIVE_INFINITY);
+    await this.idle();
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  #entry(submission: Submission, text: string, resolve: (result: Result) => void, reject: (error: unknown) => void) {
+    const submittedAt = performance.now();
+    const settle = () => {
+      entry.settled = true;
+      this.#metrics.answered((performance.now() - submittedAt) / 1000);
+    };
+    const entry: Entry = {
+      submission,
+      text,
+      submittedAt,
+      alone: false,
+      keyChecked: false,
+      settled: false,
+      resolve: (result) => {
+        settle();
+        resolve(result);
+      },
+      reject: (error) => {
+        settle();
+        reject(error);
+      },
+    };
+    return entry;
+  }
+
+  /** Something arrived, or is due. In the next turn, so that what arrives together is stored together. */
+  #wake(): void {
+    this.#running ??= new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.#run())
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'the market failed'))
+      .finally(() => {
+        this.#running = undefined;
+        this.#setAlarm();
+        // What came in the meantime found it running.
+        if (this.#queue.length > 0 && !this.#stopping.signal.aborted) this.#wake();
+      });
+  }
+
+  async #run(): Promise<void> {
+    for (let pause = times.firstPause; !this.#stopping.signal.aborted; ) {
+      try {
+        await this.#serve();
+        return;
+      } catch (error) {
+        this.#giveBack(error);
+        this.#options.log.warn({ err: error, retryMs: pause }, 'the market cannot be stored: trying again');
+        await this.#pause(pause);
+        pause = Math.min(pause * 2, times.longestPause);
+      }
+    }
+  }
+
+  /** Works until nothing waits. @throws what makes the engine, or the connection, good for nothing */
+  async #serve(): Promise<void> {
+    const engine = await this.#openEngine();
+    this.#readers.look(engine);
+    while (!this.#stopping.signal.aborted && (this.#queue.length > 0 || this.#isDue(engine))) {
+      this.#underway = this.#take(engine);
+      const unknown = await answerKnown(this.#writer.client, this.#underway);
+      await this.#storeBatch(engine, unknown);
+      const left = this.#underway.filter(({ settled }) => !settled);
+      this.#underway = [];
+      this.#queue.putBack(left);
+      this.#readers.look(engine);
+    }
+  }
+
+  #take(engine: Engine): readonly Entry[] {
+    const taken = this.#queue.take();
+    // Where a command is under suspicion, what is due gets a batch of its own.
+    if (!taken[0]?.alone || !this.#isDue(engine)) return taken;
+    this.#queue.putBack(taken);
+    return [];
+  }
+
+  async #storeBatch(engine: Engine, entries: readonly Entry[]): Promise<void> {
+    const place = this.#place as JournalPlace;
+    const now = this.#options.now();
+    const batch = applyBatch({ engine, place, epoch: this.#epoch, now }, entries);
+    if (batch.to.seq !== place.seq) {
+      this.#isDirty = true;
+      const started = performance.now();
+      await this.#makeDurable(batch);
+      this.#place = batch.to;
+      this.#isDirty = false;
+      this.#metrics.committed(batch.rows.journal.length, (performance.now() - started) / 1000, batch.events);
+      this.#tell({ seq: batch.to.seq, at: batch.to.at, events: batch.events });
+    }
+    answer(batch);
+  }
+
+  /** @throws what no further try of the same batch would change */
+  async #makeDurable(batch: Batch): Promise<void> {
+    for (;;) {
+      try {
+        await this.#writer.store(batch.from.seq, batch.to, batch.rows);
+        return;
+      } catch (error) {
+        if (!isPassing(error) && !isFenced(error)) throw error;
+        this.#metrics.retried();
+        this.#options.log.warn({ err: error, seq: batch.to.seq }, 'a batch of the market may not be stored: looking');
+      }
+      const fate = await this.#fateOf(batch);
+      if (fate === 'stored') return;
+      if (fate === 'replaced') throw new Error('another writer has moved the market on');
+    }
+  }
+
+  /**
+   * What became of a batch whose connection broke, once the database answers. Where another writer went on, the engine
+   * is out of date, and whoever is in the batch is answered here.
+   * @throws InDoubt when stopped before that is known
+   */
+  async #fateOf(batch: Batch): Promise<'stored' | 'not-stored' | 'replaced'> {
+    for (let pause = times.firstPause; ; pause = Math.min(pause * 2, times.longestPause)) {
+      try {
+        const { hash } = await this.#openWriter();
+        if (hash.equals(batch.to.hash)) return 'stored';
+        if (hash.equals(batch.from.hash)) return 'not-stored';
+        if (await isInJournal(this.#writer.client, batch.to)) answer(batch);
+        return 'replaced';
+      } catch (error) {
+        this.#options.log.warn({ err: error, retryMs: pause }, 'the database of the market cannot be reached');
+      }
+      await this.#pause(pause);
+      if (this.#stopping.signal.aborted) throw new InDoubt();
+    }
+  }
+
+  async #openWriter(): Promise<JournalPlace> {
+    const epoch = this.#options.epoch();
+    if (epoch === undefined) throw leadershipLost(this.#epoch);
+    this.#epoch = epoch;
+    return await this.#writer.open(epoch);
+  }
+
+  /** The engine, made of the tables if there is none. */
+  async #openEngine(): Promise<Engine> {
+    if (this.#engine && this.#place) {
+      if (this.#writer.isOpen) return this.#engine;
+      const { hash } = await this.#openWriter();
+      if (hash.equals(this.#place.hash)) return this.#engine;
+      this.#forget();
+    }
+    if (!this.#writer.isOpen) await this.#openWriter();
+    const started = performance.now();
+    const engine = this.#options.createEngine();
+    const client = await connect(this.#options.url, 'gpubroker market recovery');
+    try {
+      this.#place = await loadTables(client, (record) => engine.restore(record));
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+    this.#engine = engine;
+    const seconds = (performance.now() - started) / 1000;
+    this.#metrics.rebuilt(seconds);
+    this.#loaded.resolve();
+    this.#options.log.info({ seq: this.#place.seq, orders: engine.openOrders(), seconds }, 'the market is loaded');
+    return engine;
+  }
+
+  /** After a failure: what may be in memory alone is forgotten, and who waits goes on waiting. */
+  #giveBack(error: unknown): void {
+    const waiting = this.#underway.filter(({ settled }) => !settled);
+    this.#underway = [];
+    if (error instanceof InDoubt) {
+      for (const entry of waiting.splice(0)) entry.reject(unavailable('the broker is stopping', 'unknown'));
+    }
+    if (this.#isDirty || error instanceof EngineFault) {
+      this.#forget();
+      // The connection may hold half of a transaction.
+      this.#writer.close();
+      if (isFaultOf(waiting, error)) {
+        this.#options.log.error(
+          { err: error, kind: waiting[0]?.submission.command.kind },
+          'a command cannot be stored',
+        );
+        waiting.shift()?.reject(error);
+      }
+      for (const entry of waiting) entry.alone = true;
+    }
+    this.#queue.putBack(waiting);
+  }
+
+  #forget(): void {
+    this.#engine = undefined;
+    this.#place = undefined;
+    this.#isDirty = false;
+  }
+
+  #isDue(engine: Engine): boolean {
+    const deadline = engine.nextDeadline();
+    return deadline !== null && deadline <= this.#options.now();
+  }
+
+  #setAlarm(): void {
+    clearTimeout(this.#alarm);
+    const deadline = this.#engine?.nextDeadline() ?? null;
+    if (deadline === null || this.#stopping.signal.aborted) return;
+    const wait = Math.max(deadline - this.#options.now(), 1);
+    this.#alarm = setTimeout(() => this.#wake(), Math.min(wait, times.longestTimer));
+    this.#alarm.unref();
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    const { random = Math.random } = this.#options;
+    const { signal } = this.#stopping;
+    await sleep(milliseconds * (0.5 + random() / 2), undefined, { signal }).catch(() => undefined);
+  }
+
+  /** Refuses those who have waited for too long. */
+  #sweep(then = performance.now() - this.#patience): void {
+    const reason = 'the market cannot store this now';
+    for (const entry of this.#queue.takeOlder(then)) entry.reject(unavailable(reason, 'not-done'));
+    for (const entry of this.#underway) {
+      if (!entry.settled && entry.submittedAt < then) entry.reject(unavailable(reason, 'unknown'));
+    }
+    this.#readers.refuseOlder(then);
+  }
+
+  #tell(committed: Committed): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(committed);
+      } catch (error) {
+        this.#options.log.error({ err: error }, `a listener of the market failed: ${messageOf(error)}`);
+      }
+    }
+  }
+}
+
+/** The pipeline was stopped while nobody knew whether a batch is stored. */
+class InDoubt extends Error {
+  override readonly name = 'InDoubt';
+}
+
+async function isInJournal(client: pg.Client, { seq, hash }: JournalPlace): Promise<boolean> {
+  const { rows } = await client.query('select 1 from market_journal where seq = $1 and hash = $2', [seq, hash]);
+  return rows.length > 0;
+}
+
+/** Those who gave up meanwhile are not answered again. */
+function answer(batch: Batch): void {
+  for (const { entry, outcome } of batch.done) {
+    if (entry.settled) continue;
+    if (outcome.refusal) entry.reject(refusalOf(outcome.refusal));
+    else entry.resolve(outcome.result);
+  }
+}
+
+/** Whether the error is that of the first entry alone, and of nothing else that may pass. */
+function isFaultOf(entries: readonly Entry[], error: unknown): boolean {
+  const [first, second] = entries;
+  return first !== undefined && second === undefined && first.alone && !isPassing(error) && !isFenced(error);
+}
