@@ -1,4 +1,5 @@
-// The broker put together, as steps of a daemon's life: storage, who leads, what nodes report, nodes, alerts, jobs, API.
+// The broker put together, as steps of a daemon's life: storage, who leads, what nodes report, the
+// market, nodes, alerts, jobs, API.
 import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import { followJournal, type Tail } from './events/tail.ts';
 import { createHttpApi, type HttpApi, readSecret } from './http-api.ts';
 import { bootstrapAdmin } from './identity/bootstrap.ts';
 import { type RunningJobs, startJobs } from './jobs/jobs.ts';
+import { type OpenMarket, openMarket } from './open-market.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
 import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
 import { lastBackup } from './storage/administration.ts';
@@ -36,6 +38,7 @@ export function brokerSteps(context: DaemonContext<BrokerOptions>): readonly Ste
     broker.storageStep(),
     broker.leaderStep(),
     broker.recordsStep(),
+    broker.marketStep(),
     broker.nodeLinkStep(),
     broker.alertsStep(),
     broker.jobsStep(),
@@ -53,6 +56,7 @@ class Broker {
   #telemetry!: RunningTelemetryStore;
   #ingest!: IngestService;
   #tail!: Tail;
+  #market!: OpenMarket;
   #nodeLink!: NodeLink;
   #alerting!: Alerting;
   #jobs!: RunningJobs;
@@ -130,6 +134,20 @@ class Broker {
         await this.#ingest.close();
         await this.#telemetry.stop(force);
       },
+    };
+  }
+
+  /** Orders that were acknowledged are back before nodes and people are served. */
+  marketStep(): Step {
+    const { options, log, registry, readiness } = this.#context;
+    return {
+      name: 'market',
+      start: async () => {
+        readiness.notReady('market', 'being read from the database');
+        this.#market = await openMarket({ storage: this.#storage, options, log, registry, now: this.#now });
+        readiness.ok('market');
+      },
+      stop: () => this.#market.close(),
     };
   }
 
@@ -256,6 +274,7 @@ class Broker {
             storage: this.#storage,
             ingest: this.#ingest,
             telemetry: this.#telemetry,
+            market: this.#market,
             links: this.#nodeLink.links,
             alerting: this.#alerting,
             tls: this.#tls,

@@ -8,9 +8,11 @@ import { type ApiServer, createHttpApp } from './api/http/app.ts';
 import { auditRefusedWrites } from './api/http/refused-writes.ts';
 import { registerAllRoutes } from './api/http/routes.ts';
 import type { NodeLinks } from './api/node-link/nodes.ts';
+import { paymentSecrets } from './billing/payments.ts';
 import { ChangeStream } from './events/stream.ts';
 import { createIdentity, type Identity } from './identity/identity.ts';
 import { Oidc } from './identity/oidc.ts';
+import type { OpenMarket } from './open-market.ts';
 import { openRedis } from './redis.ts';
 import type { IngestService } from './registry/ingest/ingest.ts';
 import type { NodeStreams } from './registry/node-standing.ts';
@@ -24,6 +26,7 @@ export interface ApiParts {
   readonly storage: Storage;
   readonly ingest: IngestService;
   readonly telemetry: RunningTelemetryStore;
+  readonly market: OpenMarket;
   readonly links: NodeLinks;
   readonly alerting: Alerting;
   readonly tls: Tls;
@@ -61,8 +64,7 @@ export async function createHttpApi(
   });
   const stopFollowing = hasTls ? parts.tls.onChange((pair) => renewCertificate(app, pair)) : () => undefined;
   registerAllRoutes(app, {
-    db,
-    now,
+    ...parts.market,
     identity,
     oidc: oidcOf(options, { db, now, identity }, log),
     streams: nodeStreams(parts, now),
@@ -75,6 +77,7 @@ export async function createHttpApi(
     telemetry: parts.telemetry,
     telemetryRetention: options.telemetryRetention,
     alertChannels: parts.alerting.channels,
+    paymentSecrets: paymentSecretsOf(options),
   });
   const close = () => {
     stopFollowing();
@@ -111,6 +114,10 @@ function oidcOf(
   const rolesClaim = oidcRolesClaim === '' ? undefined : oidcRolesClaim;
   const settings = { issuer: oidcIssuer, clientId: oidcClientId, clientSecret, redirectBase: publicUrl, rolesClaim };
   return new Oidc(settings, services, log);
+}
+
+function paymentSecretsOf({ paymentWebhookSecretFile: file }: BrokerOptions): readonly string[] {
+  return file === '' ? [] : paymentSecrets(readSecret(file, 'payment-webhook-secret-file'));
 }
 
 /** The text of a file, for an option that keeps a secret out of the command line. */

@@ -1,13 +1,15 @@
 // The whole HTTP API, with every route that the broker serves, and what is known of each.
-import { type Insertable, sql } from 'kysely';
+import type { Insertable } from 'kysely';
 import { pino } from 'pino';
-import { inject } from 'vitest';
 import { registerAllRoutes } from '../../../src/broker/api/http/routes.ts';
+import type { Pipeline } from '../../../src/broker/commit/contract.ts';
 import { ChangeStream } from '../../../src/broker/events/stream.ts';
 import type { Action } from '../../../src/broker/identity/policy.ts';
 import { newId } from '../../../src/broker/ids.ts';
+import type { OpenMarket } from '../../../src/broker/open-market.ts';
 import type { Schema } from '../../../src/broker/storage/schema.ts';
 import { startTestApi, type TestApi } from '../../fixtures/broker-http.ts';
+import { openTestMarket } from '../../fixtures/open-market.ts';
 
 /** A route as it was registered. */
 export interface RegisteredRoute {
@@ -19,29 +21,28 @@ export interface RegisteredRoute {
 
 export interface FullApi extends TestApi {
   readonly routes: readonly RegisteredRoute[];
+  readonly pipeline: Pipeline;
 }
 
 /** Starts it. Call it inside of a test. */
 export async function startFullApi(): Promise<FullApi> {
   const routes: RegisteredRoute[] = [];
+  const opened = Promise.withResolvers<OpenMarket>();
   const api = await startTestApi(
-    async (app, services) => {
+    async (app, services, database) => {
       app.addHook('onRoute', ({ method, url, config }) => {
         const { action } = config ?? {};
         if (action === undefined) throw new Error(`${url} has no action`);
         for (const one of [method].flat()) routes.push({ method: one, url, action });
       });
-      const { rows } = await sql<{ name: string }>`select current_database() as name`.execute(services.db);
-      const connectionString = inject('postgresUrl').replace('/gpubroker?', `/${rows[0]?.name}?`);
-      const log = pino({ level: 'silent' });
-      const changes = new ChangeStream({
-        db: services.db,
-        pool: { options: { connectionString } } as never,
-        log,
-        limits: {},
-      });
+      const changes = new ChangeStream({ ...database, log: pino({ level: 'silent' }), limits: {} });
+      const market = await openTestMarket(database);
+      opened.resolve(market);
       registerAllRoutes(app, {
         ...services,
+        ...market,
+        // Payments have a test of their own.
+        paymentSecrets: [],
         changes,
         journalRetention: undefined,
         figures: async () => null,
@@ -55,7 +56,8 @@ export async function startFullApi(): Promise<FullApi> {
     },
     { limits: { address: 1e6, signIn: 1e6, email: 1e6, caller: 1e6 } },
   );
-  return { ...api, routes };
+  const { pipeline } = await opened.promise;
+  return { ...api, routes, pipeline };
 }
 
 /** Stores an incident of a provider. */

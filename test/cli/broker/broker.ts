@@ -12,11 +12,14 @@ import { registerAllRoutes } from '../../../src/broker/api/http/routes.ts';
 import { ChangeStream } from '../../../src/broker/events/stream.ts';
 import { createIdentity } from '../../../src/broker/identity/identity.ts';
 import { Oidc, type OidcOptions } from '../../../src/broker/identity/oidc.ts';
+import { MarketStream } from '../../../src/broker/market/stream.ts';
+import type { OpenMarket } from '../../../src/broker/open-market.ts';
 import { type OpenDatabase, openDatabase } from '../../../src/broker/storage/database.ts';
 import type { Role } from '../../../src/broker/storage/schema.ts';
 import { startTelemetryStore } from '../../../src/broker/telemetry/store.ts';
 import { addTestPrincipal, type TestPrincipal, testPasswordCost } from '../../fixtures/broker-http.ts';
 import { createTestDatabase } from '../../fixtures/database.ts';
+import { startTestMarket } from '../../fixtures/open-market.ts';
 import { command, type Outcome } from '../command.ts';
 
 /** A route and its schemas. */
@@ -68,12 +71,13 @@ export async function serveBroker(settings: BrokerSettings = {}): Promise<Served
     developer: await addTestPrincipal(db, 'developer'),
   };
   const routes: ServedRoute[] = [];
-  let app = await createApp(database, settings, undefined, routes);
+  const market = await startTestMarket(database);
+  let app = await createApp(database, market, settings, undefined, routes);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   const start = async () => {
-    app = await createApp(database, settings, await settings.oidc?.(url));
+    app = await createApp(database, market, settings, await settings.oidc?.(url));
     await app.listen({ host: '127.0.0.1', port });
   };
   if (settings.oidc) {
@@ -99,6 +103,7 @@ export async function serveBroker(settings: BrokerSettings = {}): Promise<Served
     start,
     close: async () => {
       await app.close();
+      await market.close();
       await database.close();
       await drop();
     },
@@ -174,6 +179,7 @@ async function withEnvironment<Result>(
 
 async function createApp(
   database: OpenDatabase,
+  market: OpenMarket,
   settings: BrokerSettings,
   oidcOptions: OidcOptions | undefined,
   routes: ServedRoute[] = [],
@@ -200,10 +206,12 @@ async function createApp(
   app.addHook('onClose', () => telemetry.stop());
   const oidc = oidcOptions && new Oidc(oidcOptions, { db, now, identity }, log);
   registerAllRoutes(app, {
-    db,
-    now,
+    ...market,
+    // The one before has ended with its server.
+    marketStream: new MarketStream({ db, pipeline: market.pipeline, now: () => Date.now(), log }),
     identity,
     oidc,
+    paymentSecrets: [],
     changes: new ChangeStream({ db, pool, log }),
     journalRetention: undefined,
     figures: async () => null,

@@ -6,8 +6,12 @@ import type { ApiServer } from './app.ts';
 import { type AlertServices, alertRuleRoutes } from './routes/alert-rules.ts';
 import { identityRoutes } from './routes/identity.ts';
 import { incidentRoutes } from './routes/incidents.ts';
+import { type MarketServices, marketRoutes } from './routes/market.ts';
+import { pricingRoutes } from './routes/pricing.ts';
+import { productRoutes } from './routes/products.ts';
 import { type RegistryServices, registryRoutes } from './routes/registry.ts';
 import { type TelemetryServices, telemetryRoutes } from './routes/telemetry.ts';
+import { type WalletServices, walletRoutes } from './routes/wallets.ts';
 
 /** What every route module works with. */
 export interface ApiServices {
@@ -19,7 +23,12 @@ export interface ApiServices {
 }
 
 /** What all of them together work with. */
-export type AllServices = ApiServices & RegistryServices & AlertServices & TelemetryServices;
+export type AllServices = ApiServices &
+  RegistryServices &
+  AlertServices &
+  TelemetryServices &
+  MarketServices &
+  WalletServices;
 
 /** Registers the routes of all resources. */
 export function registerAllRoutes(app: ApiServer, services: AllServices): void {
@@ -28,4 +37,8 @@ export function registerAllRoutes(app: ApiServer, services: AllServices): void {
   incidentRoutes(app, services);
   alertRuleRoutes(app, services);
   telemetryRoutes(app, services);
+  marketRoutes(app, services);
+  pricingRoutes(app, services);
+  productRoutes(app, services);
+  walletRoutes(app, services);
 }
