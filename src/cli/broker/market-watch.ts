@@ -10,7 +10,7 @@ const shownTrades = 10;
 
 interface Watching {
   readonly product: string;
-  /** Of each side, at most. */
+  /** Of each side, 1 to 100. */
   readonly levels: number;
   readonly json: boolean;
 }
@@ -26,7 +26,7 @@ export async function watchMarket(
   stop: AbortSignal,
   patience?: Patience,
 ): Promise<void> {
-  const path = `/market/stream?gpu_type=${encodeURIComponent(product)}`;
+  const path = `/market/stream?${new URLSearchParams({ gpu_type: product, levels: String(levels) })}`;
   if (json || !process.stdout.isTTY) {
     const accept = json ? printEvent : printLine;
     return followStream(client, { path, accept }, stop, patience);

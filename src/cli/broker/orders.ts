@@ -1,4 +1,5 @@
 // `gpubroker market place|orders|trades …`: one's own orders and what came of them.
+import { randomUUID } from 'node:crypto';
 import type {
   NewOrder,
   Order,
@@ -41,7 +42,9 @@ const tradeColumns: Columns<Trade> = {
 /** With its key it is placed once, also where the first answer is lost. */
 export async function placeOrder(client: Client, json: boolean, body: NewOrder, key: string): Promise<void> {
   const order = await client.call('POST /orders', { body, key });
-  showDone(order, `Placed ${described(order)}: ${order.id}`, json);
+  const { id, status, reason } = order;
+  const isOver = status === 'rejected' || status === 'cancelled';
+  showDone(order, `${isOver ? `Not filled whole (${reason})` : 'Placed'}: ${described(order)}: ${id}`, json);
 }
 
 export async function previewOrder(client: Client, json: boolean, body: NewOrder): Promise<void> {
@@ -59,14 +62,14 @@ export async function previewOrder(client: Client, json: boolean, body: NewOrder
 }
 
 export async function amendOrder(client: Client, json: boolean, id: string, body: OrderChange): Promise<void> {
-  const order = await client.call('PATCH /orders/{id}', { params: { id }, body });
+  const order = await client.call('PATCH /orders/{id}', { params: { id }, body, key: randomUUID() });
   showDone(order, `Order ${id} is now ${described(order)}.`, json);
 }
 
 /** One after the other; the first that is refused ends it, and those before it are cancelled. */
 export async function cancelOrders(client: Client, json: boolean, ids: readonly string[]): Promise<void> {
   for (const [done, id] of ids.entries()) {
-    await client.call('DELETE /orders/{id}', { params: { id } }).catch((error: unknown) => {
+    await client.call('DELETE /orders/{id}', { params: { id }, key: randomUUID() }).catch((error: unknown) => {
       if (done > 0) remark(`Cancelled before: ${ids.slice(0, done).join(', ')}.`);
       throw error;
     });
@@ -115,7 +118,7 @@ async function* tradesOf(client: Client, id: string, page: { limit: number }): A
 }
 
 function described({ type, quantity, gpu_type, price, duration_hours, status, filled_quantity }: Order): string {
-  const filled = status === 'partial' ? `, ${filled_quantity} filled` : '';
+  const filled = filled_quantity > 0 && filled_quantity < quantity ? `, ${filled_quantity} filled` : '';
   return `a ${type} for ${quantity} ${gpu_type} at ${price} for ${duration_hours} h, ${status}${filled}`;
 }
 
