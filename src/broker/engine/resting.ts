@@ -1,0 +1,158 @@
+// What rests in a book: its orders in lanes and levels, and sums over them. It knows nothing of matching.
+import { type Lane, Lanes, noKey } from './lanes.ts';
+import { Levels } from './levels.ts';
+import { askSide, type Orders } from './orders.ts';
+import { PriceIndex } from './price-index.ts';
+import { anySize, sizeBit } from './sizes.ts';
+
+/** Above any price in ticks. */
+const keys = noKey - 1;
+
+/** Prices as keys: the best of a side has the lowest. Twice applied it gives the price again. */
+export function keyOf(side: number, price: number): number {
+  return side === askSide ? price : keys - price;
+}
+
+export class Resting {
+  readonly levels: Levels;
+  readonly lanes: Lanes;
+  readonly index: PriceIndex;
+  /** GPUs that rest on each side. */
+  readonly open: [number, number] = [0, 0];
+  /** GPUs of asks, by cluster. */
+  clusterOpen = new Float64Array(16);
+  private readonly orders: Orders;
+  /** Of each account and side: how many orders rest, and a key that none of theirs is below. */
+  private own = new Int32Array(64);
+
+  constructor(orders: Orders) {
+    this.orders = orders;
+    this.levels = new Levels(orders);
+    this.lanes = new Lanes(orders);
+    this.index = new PriceIndex(this.levels);
+  }
+
+  /** Memory of the levels and what leads to them; that of the orders themselves is in {@link Orders}. */
+  get bytes(): number {
+    return this.levels.bytes + this.index.bytes + this.clusterOpen.byteLength + this.own.byteLength;
+  }
+
+  laneOf(slot: number): Lane {
+    return this.lanes.numbered(this.levels.lane[this.levelOf(slot)] as number);
+  }
+
+  /** @returns the lane it rests in */
+  insert(slot: number): Lane {
+    const { levels, orders } = this;
+    const side = orders.side[slot] as 0 | 1;
+    const open = orders.open[slot] as number;
+    const key = keyOf(side, orders.price[slot] as number);
+    const lane = this.lanes.of(slot);
+    let level = this.index.find(lane, key);
+    if (level < 0) level = this.addLevel(lane, key);
+    levels.insert(level, slot);
+    levels.count[level] = (levels.count[level] as number) + 1;
+    lane.count += 1;
+    this.markSize(lane, level, open);
+    this.addOpen(slot, side, lane, level, open);
+    this.countOwn(orders.account[slot] as number, side, key);
+    return lane;
+  }
+
+  /** @returns the lane it rested in */
+  remove(slot: number): Lane {
+    const { levels, orders } = this;
+    const side = orders.side[slot] as 0 | 1;
+    const level = this.levelOf(slot);
+    const lane = this.lanes.numbered(levels.lane[level] as number);
+    levels.remove(slot);
+    const count = (levels.count[level] as number) - 1;
+    levels.count[level] = count;
+    lane.count -= 1;
+    this.addOpen(slot, side, lane, level, -(orders.open[slot] as number));
+    this.uncountOwn(orders.account[slot] as number, side);
+    if (count === 0) this.removeLevel(lane, level);
+    return lane;
+  }
+
+  /** Changes how much of a resting order is open, in its place. */
+  resize(slot: number, open: number): void {
+    const { levels, orders } = this;
+    const level = this.levelOf(slot);
+    const lane = this.lanes.numbered(levels.lane[level] as number);
+    this.addOpen(slot, orders.side[slot] as 0 | 1, lane, level, open - (orders.open[slot] as number));
+    orders.open[slot] = open;
+    levels.markPage(orders.page[slot] as number, sizeBit(open));
+    this.markSize(lane, level, open);
+  }
+
+  /** Whether an account may have an order at a key of a side. */
+  mayOwn(account: number, side: number, key: number): boolean {
+    const at = account * 4 + side * 2;
+    return at < this.own.length && (this.own[at] as number) > 0 && (this.own[at + 1] as number) <= key;
+  }
+
+  private levelOf(slot: number): number {
+    return this.levels.levelOf(this.orders.page[slot] as number);
+  }
+
+  private addLevel(lane: Lane, key: number): number {
+    const level = this.levels.allocate(lane.number, key);
+    this.index.add(lane, key, level);
+    if (key < lane.best) {
+      lane.best = key;
+      lane.bestLevel = level;
+    }
+    return level;
+  }
+
+  private removeLevel(lane: Lane, level: number): void {
+    const key = this.levels.key[level] as number;
+    this.index.remove(lane, key);
+    this.levels.release(level);
+    if (key === lane.best) {
+      lane.bestLevel = this.index.next(lane, key + 1, anySize);
+      lane.best = lane.bestLevel < 0 ? noKey : (this.levels.key[lane.bestLevel] as number);
+    }
+    if (lane.count === 0) this.lanes.drop(lane);
+  }
+
+  private markSize(lane: Lane, level: number, open: number): void {
+    const size = sizeBit(open);
+    const sizes = this.levels.sizes[level] as number;
+    if ((sizes & size) === size) return;
+    this.levels.sizes[level] = sizes | size;
+    this.index.mark(lane, this.levels.key[level] as number, size);
+  }
+
+  private addOpen(slot: number, side: 0 | 1, lane: Lane, level: number, more: number): void {
+    this.levels.open[level] = (this.levels.open[level] as number) + more;
+    lane.open += more;
+    this.open[side] += more;
+    if (side !== askSide) return;
+    const cluster = this.orders.cluster[slot] as number;
+    if (cluster >= this.clusterOpen.length) {
+      const wider = new Float64Array(cluster * 2);
+      wider.set(this.clusterOpen);
+      this.clusterOpen = wider;
+    }
+    this.clusterOpen[cluster] = (this.clusterOpen[cluster] as number) + more;
+  }
+
+  private countOwn(account: number, side: 0 | 1, key: number): void {
+    const at = account * 4 + side * 2;
+    if (at >= this.own.length) {
+      const wider = new Int32Array(at * 2 + 4);
+      wider.set(this.own);
+      this.own = wider;
+    }
+    const count = this.own[at] as number;
+    this.own[at] = count + 1;
+    if (count === 0 || key < (this.own[at + 1] as number)) this.own[at + 1] = key;
+  }
+
+  private uncountOwn(account: number, side: 0 | 1): void {
+    const at = account * 4 + side * 2;
+    this.own[at] = (this.own[at] as number) - 1;
+  }
+}
