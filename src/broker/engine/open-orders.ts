@@ -1,0 +1,260 @@
+// Every open order, the rest of it: what the book does not look at, next to the columns of the book, by the same slot.
+import { Names } from './names.ts';
+import { labels, type NewOrder, type OrderImage, type OrderProgress, type OrderStatus, tick } from './order.ts';
+import { OrderIds } from './order-ids.ts';
+import { askSide, bidSide, Orders, placements } from './orders.ts';
+
+const placementNames = ['any', 'node', 'cluster'] as const;
+const timesInForce = ['gtc', 'ioc', 'fok', 'gtd'] as const;
+/** 0 stands for an order that is not over. */
+const ends = ['', 'filled', 'cancelled', 'expired', 'rejected'] as const;
+const interruptibleFlag = 1;
+const standingFlag = 2;
+const noLabel = 255;
+const never = Number.POSITIVE_INFINITY;
+
+/** How an order is over. */
+export type OrderEnd = Exclude<(typeof ends)[number], ''>;
+
+/** What the engine knows besides the order when it is made or put back. */
+export interface OrderPlace {
+  /** Number of the offer that an ask belongs to; of a bid that of its product. */
+  readonly home: number;
+  readonly priority: number;
+  readonly at: number;
+  readonly standing: boolean;
+}
+
+export class OpenOrders {
+  /** What the book looks at. */
+  readonly columns = new Orders();
+  readonly accounts = new Names();
+  readonly regions = new Names();
+  readonly clusters = new Names();
+  readonly nodes = new Names();
+  private readonly users = new Names();
+  private readonly ids = new OrderIds();
+  private quantities = new Int32Array(0);
+  private filled = new Int32Array(0);
+  private homes = new Int32Array(0);
+  private usersOf = new Int32Array(0);
+  private flags = new Uint8Array(0);
+  private forces = new Uint8Array(0);
+  private leastLabels = new Uint8Array(0);
+  private endings = new Uint8Array(0);
+  private expiries = new Float64Array(0);
+  private created = new Float64Array(0);
+  private updated = new Float64Array(0);
+  /** Of the few that have one. */
+  private readonly clientIds = new Map<number, string>();
+  private readonly reasons = new Map<number, string>();
+
+  /** The slot of an order that is open or has ended in this command; undefined for another. */
+  find(id: string): number | undefined {
+    return this.ids.find(id);
+  }
+
+  /** An order with nothing filled and all of it open; an ask has no attributes of its node yet. */
+  add(order: NewOrder, { home, priority, at, standing }: OrderPlace): number {
+    const { columns } = this;
+    const slot = columns.allocate();
+    if (slot >= this.quantities.length) this.grow(columns.side.length);
+    this.ids.add(slot, order.id);
+    columns.side[slot] = order.side === 'bid' ? bidSide : askSide;
+    columns.price[slot] = order.price / tick;
+    columns.open[slot] = order.quantity;
+    columns.account[slot] = this.accounts.numberOf(order.accountId);
+    columns.duration[slot] = order.durationHours;
+    columns.region[slot] = order.region === null ? 0 : this.regions.numberOf(order.region);
+    columns.score[slot] = order.minScore;
+    columns.label[slot] = order.minLabel === null ? 0 : labels.indexOf(order.minLabel);
+    columns.node[slot] = order.nodeId === null ? 0 : this.nodes.numberOf(order.nodeId);
+    columns.cluster[slot] = 0;
+    columns.placement[slot] = placements[order.placement];
+    columns.minimum[slot] = order.minQuantity;
+    columns.allOrNone[slot] = order.allOrNone ? 1 : 0;
+    columns.priority[slot] = priority;
+    this.quantities[slot] = order.quantity;
+    this.filled[slot] = 0;
+    this.homes[slot] = home;
+    this.usersOf[slot] = order.userId === null ? 0 : this.users.numberOf(order.userId);
+    this.flags[slot] = (order.interruptible ? interruptibleFlag : 0) | (standing ? standingFlag : 0);
+    this.forces[slot] = timesInForce.indexOf(order.timeInForce);
+    this.leastLabels[slot] = order.minLabel === null ? noLabel : labels.indexOf(order.minLabel);
+    this.endings[slot] = 0;
+    this.expiries[slot] = order.expiresAt ?? never;
+    this.created[slot] = at;
+    this.updated[slot] = at;
+    if (order.clientOrderId !== null) this.clientIds.set(slot, order.clientOrderId);
+    return slot;
+  }
+
+  /** Puts back what happened to an order that {@link add} has just made. */
+  restore(slot: number, { open, filled, reason, at }: OrderImage): void {
+    this.columns.open[slot] = open;
+    this.filled[slot] = filled;
+    this.updated[slot] = at;
+    this.setReason(slot, reason);
+  }
+
+  /** Forgets an order, once it was told that it is over. */
+  release(slot: number): void {
+    this.ids.remove(slot);
+    this.clientIds.delete(slot);
+    this.reasons.delete(slot);
+    this.columns.release(slot);
+  }
+
+  /** Every open order, oldest place in time first. */
+  slots(): Int32Array {
+    const { priority } = this.columns;
+    return this.ids.slots().sort((one, other) => (priority[one] as number) - (priority[other] as number));
+  }
+
+  idOf(slot: number): string {
+    return this.ids.idOf(slot);
+  }
+  isBid(slot: number): boolean {
+    return this.columns.side[slot] === bidSide;
+  }
+  /** Micro-dollars per GPU-hour. */
+  priceOf(slot: number): number {
+    return (this.columns.price[slot] as number) * tick;
+  }
+  openOf(slot: number): number {
+    return this.columns.open[slot] as number;
+  }
+  hoursOf(slot: number): number {
+    return this.columns.duration[slot] as number;
+  }
+  priorityOf(slot: number): number {
+    return this.columns.priority[slot] as number;
+  }
+  accountOf(slot: number): string {
+    return this.accounts.nameOf(this.columns.account[slot] as number);
+  }
+  quantityOf(slot: number): number {
+    return this.quantities[slot] as number;
+  }
+  filledOf(slot: number): number {
+    return this.filled[slot] as number;
+  }
+  homeOf(slot: number): number {
+    return this.homes[slot] as number;
+  }
+  isInterruptible(slot: number): boolean {
+    return ((this.flags[slot] as number) & interruptibleFlag) !== 0;
+  }
+  isStanding(slot: number): boolean {
+    return ((this.flags[slot] as number) & standingFlag) !== 0;
+  }
+  timeInForceOf(slot: number): NewOrder['timeInForce'] {
+    return timesInForce[this.forces[slot] as number] as NewOrder['timeInForce'];
+  }
+  /** Infinity for never. */
+  expiryOf(slot: number): number {
+    return this.expiries[slot] as number;
+  }
+  isOver(slot: number): boolean {
+    return this.endings[slot] !== 0;
+  }
+  /** Micro-dollars held back for what is open. */
+  escrowOf(slot: number): number {
+    return this.isBid(slot) ? this.priceOf(slot) * this.openOf(slot) * this.hoursOf(slot) : 0;
+  }
+
+  setQuantity(slot: number, quantity: number): void {
+    this.quantities[slot] = quantity;
+  }
+  /** The book, or the auction, lowers what is open. */
+  addFilled(slot: number, quantity: number): void {
+    this.filled[slot] = (this.filled[slot] as number) + quantity;
+  }
+  setReason(slot: number, reason: string): void {
+    if (reason === '') this.reasons.delete(slot);
+    else this.reasons.set(slot, reason);
+  }
+  setUpdated(slot: number, at: number): void {
+    this.updated[slot] = at;
+  }
+  /** Nothing of it is open any more; its slot stays until it is released. */
+  end(slot: number, how: OrderEnd, reason: string): void {
+    this.columns.open[slot] = 0;
+    this.endings[slot] = ends.indexOf(how);
+    this.setReason(slot, reason);
+  }
+
+  progressOf(slot: number): OrderProgress {
+    return {
+      id: this.idOf(slot),
+      status: this.statusOf(slot),
+      quantity: this.quantityOf(slot),
+      price: this.priceOf(slot),
+      durationHours: this.hoursOf(slot),
+      open: this.openOf(slot),
+      filled: this.filledOf(slot),
+      escrow: this.escrowOf(slot),
+      priority: this.priorityOf(slot),
+      at: this.updated[slot] as number,
+      reason: this.reasons.get(slot) ?? '',
+    };
+  }
+
+  /** @param product the engine knows it from the order's home */
+  imageOf(slot: number, product: string): OrderImage {
+    const { columns } = this;
+    const isBid = this.isBid(slot);
+    const user = this.usersOf[slot] as number;
+    const region = columns.region[slot] as number;
+    const node = columns.node[slot] as number;
+    const leastLabel = this.leastLabels[slot] as number;
+    const expiry = this.expiryOf(slot);
+    return {
+      ...this.progressOf(slot),
+      accountId: this.accountOf(slot),
+      userId: user === 0 ? null : this.users.nameOf(user),
+      clientOrderId: this.clientIds.get(slot) ?? null,
+      side: isBid ? 'bid' : 'ask',
+      product,
+      timeInForce: this.timeInForceOf(slot),
+      expiresAt: expiry === never ? null : expiry,
+      allOrNone: columns.allOrNone[slot] === 1,
+      minQuantity: columns.minimum[slot] as number,
+      placement: placementNames[columns.placement[slot] as number] as NewOrder['placement'],
+      region: isBid && region !== 0 ? this.regions.nameOf(region) : null,
+      minScore: isBid ? (columns.score[slot] as number) : 0,
+      minLabel: leastLabel === noLabel ? null : (labels[leastLabel] as NewOrder['minLabel']),
+      nodeId: node === 0 ? null : this.nodes.nameOf(node),
+      interruptible: this.isInterruptible(slot),
+      standing: this.isStanding(slot),
+      createdAt: this.created[slot] as number,
+    };
+  }
+
+  /** A standing ask that has sold all waits for GPUs to come back. */
+  private statusOf(slot: number): OrderStatus {
+    const ending = ends[this.endings[slot] as number] as OrderEnd | '';
+    if (ending !== '') return ending;
+    const waits = this.isStanding(slot) && this.openOf(slot) === 0;
+    return this.filledOf(slot) > 0 && !waits ? 'partial' : 'pending';
+  }
+
+  private grow(length: number): void {
+    this.quantities = copied(this.quantities, new Int32Array(length));
+    this.filled = copied(this.filled, new Int32Array(length));
+    this.homes = copied(this.homes, new Int32Array(length));
+    this.usersOf = copied(this.usersOf, new Int32Array(length));
+    this.flags = copied(this.flags, new Uint8Array(length));
+    this.forces = copied(this.forces, new Uint8Array(length));
+    this.leastLabels = copied(this.leastLabels, new Uint8Array(length));
+    this.endings = copied(this.endings, new Uint8Array(length));
+    this.expiries = copied(this.expiries, new Float64Array(length));
+    this.created = copied(this.created, new Float64Array(length));
+    this.updated = copied(this.updated, new Float64Array(length));
+  }
+}
+
+function copied<T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
