@@ -141,7 +141,9 @@ function rulesFrom(change: ProductChange): Partial<ProductRules> {
 }
 
 function check({ auctionIntervalS, auctionNoCancelS }: ProductRules): void {
-  if (auctionIntervalS === 0 || auctionNoCancelS < auctionIntervalS) return;
+  if (auctionIntervalS === 0) return;
+  if (auctionIntervalS < 60) throw invalid('body.auction_interval_seconds', auctionIntervalS, '0, or at least 60');
+  if (auctionNoCancelS < auctionIntervalS) return;
   const allowed = `less than the ${auctionIntervalS} s between auctions`;
   throw invalid('body.auction_no_cancel_seconds', auctionNoCancelS, allowed);
 }
