@@ -16,7 +16,7 @@ import type { OrderImage } from '../engine/order.ts';
 import { requireOwner, visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { pageOf } from '../paging.ts';
-import { notFound } from '../refusal.ts';
+import { notFound, Refusal } from '../refusal.ts';
 import { readIdCursor } from '../registry/providers.ts';
 import type { Database } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';
@@ -48,7 +48,7 @@ export async function placeOrder(
   return submitted(context, principal, { kind: 'place', order }, key);
 }
 
-/** @throws Refusal as {@link placeOrder}; not-found */
+/** @throws Refusal as {@link placeOrder}; not-found; `GPUB_ORDER_OVER` */
 export async function amendOrder(
   context: MarketContext,
   principal: Principal,
@@ -63,10 +63,10 @@ export async function amendOrder(
     quantity: quantity ?? null,
     price: price === undefined ? null : priceFrom('body.price', price),
   };
-  return submitted(context, principal, command, key);
+  return changed(context, principal, command, key);
 }
 
-/** @throws Refusal of the engine or the pipeline; not-found */
+/** @throws Refusal of the engine or the pipeline; not-found; `GPUB_ORDER_OVER` */
 export async function cancelOrder(
   context: MarketContext,
   principal: Principal,
@@ -79,7 +79,23 @@ export async function cancelOrder(
     accountId: visibleAccount(principal) ?? null,
     reason: 'requested',
   };
-  return submitted(context, principal, command, key);
+  return changed(context, principal, command, key);
+}
+
+/** The market forgets an order that is over; its owner is told so, and not that it never was. */
+async function changed(
+  context: MarketContext,
+  principal: Principal,
+  command: Command & { readonly orderId: string },
+  key: IdempotencyKey | undefined,
+): Promise<Order> {
+  try {
+    return await submitted(context, principal, command, key);
+  } catch (error) {
+    if (!(error instanceof Refusal && error.kind === 'not-found')) throw error;
+    const { id, status } = await findOrder(context.db, principal, command.orderId);
+    throw new Refusal('conflict', 'GPUB_ORDER_OVER', `the order ${id} is over: it is ${status}`);
+  }
 }
 
 async function submitted(

@@ -7,7 +7,7 @@ import type { Trade } from '../engine/order.ts';
 import { visibleAccount } from '../identity/policy.ts';
 import type { Principal } from '../identity/principal.ts';
 import { pageOf } from '../paging.ts';
-import { notFound } from '../refusal.ts';
+import { notFound, Refusal } from '../refusal.ts';
 import { readIdCursor } from '../registry/providers.ts';
 import type { Database } from '../storage/database.ts';
 import { type Act, actAsAdmin } from './admin.ts';
@@ -97,7 +97,10 @@ async function findTrade(db: Database, account: string | undefined, id: string):
   return tradeOfRow(row);
 }
 
-/** Pays for the first seconds of a trade, less what is paid already. @throws Refusal of the engine or the pipeline */
+/**
+ * Pays for the first seconds of a trade, less what is paid already.
+ * @throws Refusal of the engine or the pipeline; not-found; `GPUB_TRADE_ENDED`
+ */
 export async function settleTrade(
   context: MarketContext,
   principal: Principal,
@@ -130,6 +133,10 @@ async function changeTrade(
   const { tradeId } = act.command;
   const { buyerAccountId } = await findTrade(context.db, undefined, tradeId);
   const target = { kind: 'trade', id: tradeId };
-  await actAsAdmin(context, principal, { ...act, accountId: buyerAccountId, target }, key);
+  await actAsAdmin(context, principal, { ...act, accountId: buyerAccountId, target }, key).catch((error: unknown) => {
+    // The market forgets a trade that has ended.
+    if (!(error instanceof Refusal && error.kind === 'not-found')) throw error;
+    throw new Refusal('conflict', 'GPUB_TRADE_ENDED', `the trade ${tradeId} has ended`);
+  });
   return tradeView(await findTrade(context.db, undefined, tradeId), undefined);
 }

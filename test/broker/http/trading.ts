@@ -7,9 +7,8 @@ import { million, newOrder, nodePricing, nodeSupply, type TestNode } from '../..
 
 type Market = Pick<Pipeline, 'submit'>;
 
-/** Gives an account a million dollars. */
-export async function fund(market: Market, accountId: string): Promise<void> {
-  const amount = million * million;
+/** Gives an account money: a million dollars, unless it is said otherwise. */
+export async function fund(market: Market, accountId: string, amount = million * million): Promise<void> {
   await market.submit({ command: { kind: 'deposit', id: newId(), accountId, amount, reference: '' }, actor: null });
 }
 
@@ -30,7 +29,8 @@ export async function addOrder(
   given: Partial<NewOrder> & Pick<NewOrder, 'accountId'>,
 ): Promise<{ order: OrderImage; trades: readonly Trade[] }> {
   const placed = newOrder(given);
-  if (placed.side === 'bid') await fund(market, placed.accountId);
+  const { side, accountId, price, quantity, durationHours } = placed;
+  if (side === 'bid') await fund(market, accountId, price * quantity * durationHours);
   const { order, trades = [] } = await market.submit({ command: { kind: 'place', order: placed }, actor: null });
   if (!order) throw new Error('the market answered without an order');
   return { order, trades };
