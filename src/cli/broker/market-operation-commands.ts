@@ -84,7 +84,7 @@ function addRules(group: Command): void {
         min_share: flags.minShare as number | undefined,
         min_label: flags.minLabel as ProductChange['min_label'],
         gpus_per_node: flags.gpusPerNode as number | undefined,
-        band_bps: flags.band as number | null | undefined,
+        band_bps: flags.band === 'none' ? null : (flags.band as number | undefined),
         auction_interval_seconds: flags.auctionInterval as number | undefined,
         auction_no_cancel_seconds: flags.auctionNoCancel as number | undefined,
         auction_hours: flags.auctionHours as number | undefined,
@@ -143,6 +143,7 @@ function secondsOf(text: string): number {
   return Number(text);
 }
 
-function bandOf(text: string): number | null {
-  return text === 'none' ? null : countOf(text);
+/** commander makes an empty text of null. */
+function bandOf(text: string): number | 'none' {
+  return text === 'none' ? text : countOf(text);
 }
