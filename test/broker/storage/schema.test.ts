@@ -5,11 +5,12 @@ import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { testDatabase } from '../../fixtures/database.ts';
 
-const source = readFileSync(join(import.meta.dirname, '../../../src/broker/storage/schema.ts'), 'utf8');
+const folder = join(import.meta.dirname, '../../../src/broker/storage');
+const sources = ['schema.ts', 'market-schema.ts'].map((file) => readFileSync(join(folder, file), 'utf8'));
 
 /** Each column as `table.column`, with a `?` behind it where it may be null. */
-function typedColumns(): string[] {
-  const [, body = ''] = /export interface Schema \{\n([\s\S]*?)\n\}/.exec(source) ?? [];
+function typedColumns(source: string): string[] {
+  const [, body = ''] = /export interface (?:Market)?Schema (?:extends \w+ )?\{\n([\s\S]*?)\n\}/.exec(source) ?? [];
   const withoutComments = body.replaceAll(/\/\*\*[\s\S]*?\*\/|\/\/.*/g, '');
   const tables = [...withoutComments.matchAll(/^ {2}(\w+): \{([\s\S]*?)\}(?=;\n {2}\w|;?\s*$)/gm)];
   return tables.flatMap(([, table = '', columns = '']) => {
@@ -35,5 +36,5 @@ test('every column has its type, with null where it may be null', async () => {
       and a.attnum > 0 and not a.attisdropped and c.relname not like 'kysely%'
   `.execute(db);
   expect(rows.length).toBeGreaterThan(100);
-  expect(typedColumns().sort()).toEqual(rows.map(({ name }) => name).sort());
+  expect(sources.flatMap(typedColumns).sort()).toEqual(rows.map(({ name }) => name).sort());
 });
