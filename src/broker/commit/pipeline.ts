@@ -199,6 +199,7 @@ class CommitPipeline implements RunningPipeline {
         return;
       } catch (error) {
         this.#giveBack(error);
+        if (!this.#engine && !isPassing(error)) this.#loaded.reject(error);
         this.#options.log.warn({ err: error, retryMs: pause }, 'the market cannot be stored: trying again');
         await this.#pause(pause);
         pause = Math.min(pause * 2, times.longestPause);

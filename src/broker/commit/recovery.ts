@@ -190,7 +190,7 @@ function nullable(value: string | null): string | null {
 }
 
 const standingAsks: Source = [
-  `select order_id::text, node_id::text, standing_asks.product, repriced_at from standing_asks
+  `select order_id::text, standing_asks.node_id::text, standing_asks.product, repriced_at from standing_asks
   join orders on orders.id = order_id where status in ('pending', 'partial') order by priority`,
   (row) => ({
     type: 'standing-ask',

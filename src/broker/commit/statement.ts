@@ -12,12 +12,12 @@ export interface Statement {
 }
 
 /** Parameters of the fence, before those of the rows: see {@link fenceValues}. */
-const fence = `leading as (
+const fence = `leads as (
     select 1 from leader where epoch = $1::bigint for share
   ), moved as (
     update market_state set epoch = $1::bigint, seq = $4::bigint, event_seq = $5::bigint, at = $6::bigint,
       trades = $7::bigint, priority = $8::bigint, ids = $9::bigint, hash = $10::bytea
-    where writer = $2::bigint and seq = $3::bigint and exists (select from leading)
+    where writer = $2::bigint and seq = $3::bigint and exists (select from leads)
     returning 1
   )`;
 const fenceParameters = 10;

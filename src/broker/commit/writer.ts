@@ -74,8 +74,8 @@ export class MarketWriter {
     try {
       await client.query(settings);
       const { rows } = await client.query(
-        `with leading as (select 1 from leader where epoch = $1 for share)
-        update market_state set writer = writer + 1, epoch = $1 where exists (select from leading) returning *`,
+        `with leads as (select 1 from leader where epoch = $1 for share)
+        update market_state set writer = writer + 1, epoch = $1 where exists (select from leads) returning *`,
         [epoch],
       );
       if (rows.length === 0) throw leadershipLost(epoch);
