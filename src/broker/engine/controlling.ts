@@ -26,6 +26,7 @@ export function resume(market: Market, name: string | null, now: number): Outcom
   const resumed = products.list.filter(
     (product) => product.haltReason !== null && (name === null || product.name === name),
   );
+  resumed.sort((one, other) => (one.name < other.name ? -1 : 1));
   for (const product of resumed) {
     product.haltReason = null;
     market.tellProduct(product);

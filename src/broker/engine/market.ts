@@ -2,12 +2,12 @@
 import type { EngineEvent } from './events.ts';
 import { Holds } from './holds.ts';
 import { madeId } from './ids.ts';
-import { type Node, Nodes, type Offer } from './nodes.ts';
+import { inOrder, type Node, Nodes, type Offer } from './nodes.ts';
 import { OpenOrders } from './open-orders.ts';
 import type { Trade } from './order.ts';
 import { type Product, Products } from './products.ts';
 import { Schedule } from './schedule.ts';
-import { type Use, Uses } from './uses.ts';
+import { isBefore, type Use, Uses } from './uses.ts';
 import { Wallets } from './wallets.ts';
 
 /** Why an order is told to have changed. */
@@ -60,8 +60,7 @@ export class Market {
   readonly checks = new Schedule((one, other) => {
     const a = this.uses.list[one] as Use;
     const b = this.uses.list[other] as Use;
-    if (a.checkAt !== b.checkAt) return a.checkAt < b.checkAt;
-    return a.product === b.product ? a.clusterId < b.clusterId : a.product.name < b.product.name;
+    return a.checkAt < b.checkAt || (a.checkAt === b.checkAt && isBefore(a, b));
   });
   /** Open orders of each account that somebody placed, by the account's number. */
   readonly openOrders = new Map<number, number>();
@@ -142,7 +141,7 @@ export class Market {
     for (const [slot, amount] of this.moved) {
       if (amount !== 0) this.wallets.hold(orders.accountOf(slot), amount, { orderId: orders.idOf(slot) });
     }
-    for (const { standing, node, product, repricedAt } of this.changedAsks) {
+    for (const { standing, node, product, repricedAt } of inOrder(this.changedAsks)) {
       if (standing < 0) continue;
       const ask = { orderId: orders.idOf(standing), nodeId: node.id, product: product.name, repricedAt };
       events.push({ type: 'standing-ask', ask });

@@ -103,6 +103,19 @@ export class Nodes {
   }
 }
 
+/** By node and product: what is done to several at once must not follow from which of them was known first. */
+export function inOrder(offers: Iterable<Offer>): Offer[] {
+  const list = [...offers];
+  if (list.length < 2) return list;
+  return list.sort((one, other) =>
+    one.node === other.node ? compare(one.product.name, other.product.name) : compare(one.node.id, other.node.id),
+  );
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
+}
+
 /** Gives every offer of a node its GPUs anew, from what is known of the node. */
 export function shareOutGpus(
   node: Node,
@@ -169,8 +182,20 @@ export function takeGpus(offer: Offer, quantity: number): string[] {
   return taken;
 }
 
-export function giveBackGpus(offer: Offer, gpuIds: readonly string[]): void {
-  for (const gpu of offer.gpus) if (gpuIds.includes(gpu.id)) gpu.held = false;
+/** Holds these GPUs. @returns whether one of them is of this offer */
+export function holdGpus(offer: Offer, gpuIds: readonly string[]): boolean {
+  return setHeld(offer, gpuIds, true);
+}
+
+/** Their hold has ended. @returns whether one of them is of this offer */
+export function giveBackGpus(offer: Offer, gpuIds: readonly string[]): boolean {
+  return setHeld(offer, gpuIds, false);
+}
+
+function setHeld({ gpus }: Offer, gpuIds: readonly string[], held: boolean): boolean {
+  const own = gpus.filter(({ id }) => gpuIds.includes(id));
+  for (const gpu of own) gpu.held = held;
+  return own.length > 0;
 }
 
 /** The longest lease that a priced node sells at a time, in hours. */

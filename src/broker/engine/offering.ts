@@ -1,11 +1,11 @@
 // Keeps asks true: never more than the free GPUs of their node, at the price that holds, with what the GPUs are.
 import { askOnly } from './canonical.ts';
 import type { Market } from './market.ts';
-import { count, longestLease, type Offer } from './nodes.ts';
+import { count, inOrder, longestLease, type Offer } from './nodes.ts';
 import { tick } from './order.ts';
 import { endOrder, enter } from './order-life.ts';
 import { matchIncoming } from './trading.ts';
-import { priceAt, repriceInterval, type Use } from './uses.ts';
+import { isBefore, priceAt, repriceInterval, type Use } from './uses.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -13,9 +13,10 @@ const never = Number.POSITIVE_INFINITY;
 export function bringInLine(market: Market, at: number): void {
   for (;;) {
     // All that shrinks has shrunk before anything is matched: nothing is sold twice.
-    for (const offer of market.changedOffers) {
-      market.changedOffers.delete(offer);
-      bringOfferInLine(market, offer, at);
+    while (market.changedOffers.size > 0) {
+      const offers = inOrder(market.changedOffers);
+      market.changedOffers.clear();
+      for (const offer of offers) bringOfferInLine(market, offer, at);
     }
     const [next] = market.incoming;
     if (next !== undefined) {
@@ -23,11 +24,18 @@ export function bringInLine(market: Market, at: number): void {
       matchIncoming(market, next, at);
       continue;
     }
-    const [use] = market.changedUses;
+    const use = firstOf(market.changedUses);
     if (use === undefined) return;
     market.changedUses.delete(use);
     reprice(market, use, at);
   }
+}
+
+/** By product and cluster. */
+function firstOf(uses: Iterable<Use>): Use | undefined {
+  let first: Use | undefined;
+  for (const use of uses) if (!first || isBefore(use, first)) first = use;
+  return first;
 }
 
 /** Counts an offer's GPUs, also in the use of its cluster. */
@@ -42,7 +50,10 @@ export function countOffer(market: Market, offer: Offer): void {
   if (use) changeUse(market, use, offer.leased, offer.free + offer.leased);
   if (use === old) return;
   old?.offers.delete(offer);
-  use?.offers.add(offer);
+  if (use) {
+    use.offers.add(offer);
+    use.calmUntil = 0;
+  }
   offer.use = use?.number ?? -1;
 }
 

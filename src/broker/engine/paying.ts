@@ -61,13 +61,13 @@ export function endHoldNow(market: Market, command: Extract<Command, { kind: 'en
 
 /** The trade's GPUs are free again, and what was not paid goes back to the buyer. */
 export function endHold(market: Market, trade: Trade, reason: string, at: number): void {
-  const { holds, nodes, products, wallets, events } = market;
+  const { holds, nodes, wallets, events } = market;
   const after = { ...trade, escrow: 0, endedAt: at, endReason: reason };
   holds.remove(trade);
   events.push({ type: 'trade-changed', cause: 'ended', trade: after });
   if (trade.escrow > 0) wallets.hold(trade.buyerAccountId, -trade.escrow, { tradeId: trade.id });
-  const offer = nodes.find(trade.nodeId)?.offers.get(products.of(trade.product));
-  if (!offer) return;
-  giveBackGpus(offer, trade.gpuIds);
-  market.changedOffers.add(offer);
+  // A GPU may be another product by now: an admin has mapped it anew.
+  for (const offer of nodes.find(trade.nodeId)?.offers.values() ?? []) {
+    if (giveBackGpus(offer, trade.gpuIds)) market.changedOffers.add(offer);
+  }
 }

@@ -2,6 +2,7 @@
 import { copyPricing, copyRules, copySupply, copyTrade } from './canonical.ts';
 import type { EngineRecord } from './contract.ts';
 import type { Market } from './market.ts';
+import { holdGpus } from './nodes.ts';
 import { countOffer, describe } from './offering.ts';
 import type { OrderImage } from './order.ts';
 import { enter } from './order-life.ts';
@@ -100,10 +101,9 @@ function countChanged(market: Market): void {
 
 function restoreTrade(market: Market, { trade }: Extract<EngineRecord, { type: 'trade' }>): void {
   market.holds.add(copyTrade(trade));
-  const node = market.nodes.of(trade.nodeId);
-  const offer = market.nodes.offerOf(node, market.products.of(trade.product));
-  for (const gpu of offer.gpus) if (trade.gpuIds.includes(gpu.id)) gpu.held = true;
-  market.changedOffers.add(offer);
+  for (const offer of market.nodes.of(trade.nodeId).offers.values()) {
+    if (holdGpus(offer, trade.gpuIds)) market.changedOffers.add(offer);
+  }
   countChanged(market);
 }
 

@@ -2,7 +2,7 @@
 import { copyPricing, copyRules, copySupply } from './canonical.ts';
 import type { Outcome } from './commands.ts';
 import type { Market } from './market.ts';
-import { type Node, shareOutGpus, shortensAt } from './nodes.ts';
+import { inOrder, type Node, shareOutGpus, shortensAt } from './nodes.ts';
 import { bringInLine, countOffer, setPrice } from './offering.ts';
 import { highestPrice, longestHours, type ProductRules, tick } from './order.ts';
 import { endOrder } from './order-life.ts';
@@ -43,7 +43,7 @@ function shareOut(market: Market, node: Node): void {
 
 /** The asks of who owned the node before. */
 function endAsks(market: Market, node: Node, now: number): void {
-  for (const { manual, standing } of node.offers.values()) {
+  for (const { manual, standing } of inOrder(node.offers.values())) {
     for (const slot of [...manual]) endOrder(market, slot, 'cancelled', 'supply', now);
     if (standing >= 0) endOrder(market, standing, 'cancelled', 'supply', now);
   }

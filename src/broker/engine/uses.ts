@@ -46,6 +46,11 @@ export class Uses {
   }
 }
 
+/** By product and cluster. */
+export function isBefore(one: Use, other: Use): boolean {
+  return one.product === other.product ? one.clusterId < other.clusterId : one.product.name < other.product.name;
+}
+
 /** What a node's standing ask costs at a use, in micro-dollars per GPU-hour. */
 export function priceAt({ leased, sellableOrLeased }: Use, offer: Offer): number {
   const { basePrice, surge } = offer.node.pricing ?? { basePrice: 0, surge: false };
