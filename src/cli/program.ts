@@ -7,6 +7,7 @@ import { addBrokerCommands } from './broker/commands.ts';
 import { daemonCommands } from './daemons.ts';
 import { addDbCommands } from './db.ts';
 import { exitCodesHelp } from './exit-codes.ts';
+import { addJournalCommands } from './journal.ts';
 import type { NodeAddressOptions } from './node-address.ts';
 import type { NodeClient } from './node-client.ts';
 import { print } from './output.ts';
@@ -37,6 +38,7 @@ export function createProgram(done: (exitCode: number) => void): Command {
   addStatusCommands(program, done);
   addConfigCommands(program, done);
   addDbCommands(program, done);
+  addJournalCommands(program, done);
   addVersionCommands(program);
   return program;
 }

@@ -66,11 +66,9 @@ export async function creditNewAccounts(options: TrialCreditOptions, since: numb
   for (let after = firstId(since); ; ) {
     const ids = await accountsAfter(options.db, after);
     const booked = await bookedOf(options.db, ids.map(creditId));
-    for (const id of ids) {
-      if (booked.has(creditId(id))) continue;
-      await credit(options, id);
-      credited++;
-    }
+    const missing = ids.filter((id) => !booked.has(creditId(id)));
+    await Promise.all(missing.map((id) => credit(options, id)));
+    credited += missing.length;
     const last = ids.at(-1);
     if (last === undefined || ids.length < piece) return credited;
     after = last;

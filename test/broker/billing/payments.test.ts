@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { namedId } from '../../../src/broker/billing/named-id.ts';
 import { checkPaymentSignature, paymentSecrets, signPayment } from '../../../src/broker/billing/payments.ts';
-import { isId } from '../../../src/broker/ids.ts';
+import { isId, newId } from '../../../src/broker/ids.ts';
+import { startWalletApi, type WalletApi } from './wallet-api.ts';
 
 const [secret, other] = ['a secret of 32 bytes or more ......', 'another secret of enough bytes'];
 const now = new Date('2026-01-05T09:30:00.500Z');
@@ -64,4 +65,73 @@ test('the id of a name is a UUID, the same for the same name, and parts do not r
   expect(isId(namedId('a', 'b'))).toBe(true);
   expect(namedId('a', 'b')[14]).toBe('8');
   expect(new Set([namedId('a', 'b'), namedId('ab'), namedId('a', 'b', ''), namedId('a"', '"b')]).size).toBe(4);
+});
+
+describe('a notice', () => {
+  const notice = (accountId: string, more = {}) =>
+    JSON.stringify({ payment_id: 'pay-1', account_id: accountId, amount: '10.00', currency: 'USD', ...more });
+  const send = async (api: WalletApi, payload: string, signature?: string) => {
+    const headers = {
+      'content-type': 'application/json',
+      'gpubroker-signature': signature ?? signPayment(secret, Buffer.from(payload), now),
+    };
+    const reply = await api.app.inject({ method: 'POST', url: '/api/v2/wallet/payments', headers, payload });
+    return { status: reply.statusCode, body: reply.json() };
+  };
+  const start = () => startWalletApi([secret], () => now);
+
+  test('credits the account once, however often and however late it comes', async () => {
+    const api = await start();
+    const { accountId } = api.principals.consumer;
+    const payload = notice(accountId);
+    const replies = await Promise.all(Array.from({ length: 10 }, () => send(api, payload)));
+    expect(new Set(replies.map(({ status, body: answer }) => `${status} ${answer.success}`))).toEqual(
+      new Set(['200 true']),
+    );
+    await api.db.deleteFrom('market_journal').execute();
+    expect((await send(api, payload)).status).toBe(200);
+    const wallet = await api.as('consumer').get('/wallet');
+    expect(wallet.body.available).toBe('10.00');
+    const { body: transfers } = await api.as('consumer').get('/wallet/transfers');
+    expect(transfers.items).toMatchObject([{ reason: 'deposit', reference: 'pay-1', id: expect.any(String) }]);
+  });
+
+  test('of the same payment with another amount is refused', async () => {
+    const api = await start();
+    const { accountId } = api.principals.consumer;
+    await send(api, notice(accountId));
+    const other = await send(api, notice(accountId, { amount: '11.00' }));
+    expect(other).toMatchObject({ status: 409, body: { code: 'GPUB_IDEMPOTENCY_KEY_REUSED' } });
+  });
+
+  test('with a wrong signature is refused before anything of it is looked at', async () => {
+    const api = await start();
+    const expected = { status: 401, body: { code: 'GPUB_PAYMENT_SIGNATURE' } };
+    expect(await send(api, notice(newId()), 'x')).toMatchObject(expected);
+    expect(await send(api, '{"no":"payment"}', 'x')).toMatchObject(expected);
+    // The same meaning in other bytes is not what was signed.
+    const payload = notice(api.principals.consumer.accountId);
+    const signature = signPayment(secret, Buffer.from(payload), now);
+    expect(await send(api, `${payload} `, signature)).toMatchObject(expected);
+  });
+
+  test('that is signed and is no payment is refused by its fields', async () => {
+    const api = await start();
+    const { accountId } = api.principals.consumer;
+    for (const [more, field] of [
+      [{ currency: 'EUR' }, 'body.currency'],
+      [{ amount: '0' }, 'body.amount'],
+      [{ account_id: newId() }, 'body.account_id'],
+      [{ more: 1 }, 'body.more'],
+    ] as const) {
+      expect(await send(api, notice(accountId, more)), field).toMatchObject({ status: 400, body: { field } });
+    }
+    expect((await send(api, '{"a":')).status).toBe(400);
+    expect((await send(api, '{"__proto__":{"x":1}}')).status).toBe(400);
+  });
+
+  test('is not taken without a secret', async () => {
+    const api = await startWalletApi([], () => now);
+    expect((await send(api, notice(newId()))).status).toBe(404);
+  });
 });
