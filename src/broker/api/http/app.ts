@@ -1,7 +1,6 @@
 // The HTTP server of the broker: Fastify with what every route has in common. Routes say which action they are; whether
 // the caller may do that, how often, what may stand in the request and how errors look is decided here, once.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type FastifyBaseLogger,
@@ -27,6 +26,7 @@ import { type HealthOptions, healthRoute } from './health.ts';
 import { addOpenApi } from './openapi.ts';
 import { addRateLimits, defaultRateLimits, type RateLimiter, type RateLimits } from './rate-limits.ts';
 import { observeRequests } from './request-log.ts';
+import { addSecurityHeaders } from './security-headers.ts';
 import { answerUnreadable } from './unreadable.ts';
 import { ajvOptions, checkText, closeSchemas, type JsonSchema, readText, schemaErrorFormatter } from './validation.ts';
 
@@ -108,7 +108,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<ApiServer>
   decorate(app);
   const templates = watchRoutes(app);
   observeRequests(app, options.registry);
-  await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: contentPolicy(options) } });
+  await addSecurityHeaders(app, options);
   const limiter = await addRateLimits(app, {
     limits: { ...defaultRateLimits, ...options.limits },
     redis: options.redis,
@@ -130,24 +130,6 @@ export async function createHttpApp(options: HttpAppOptions): Promise<ApiServer>
   await addOpenApi(app);
   healthRoute(app, { ...options.health, redis: options.redis });
   return app;
-}
-
-/** What pages may load: nothing from elsewhere. The reference needs inline styles and images in data URLs. */
-function contentPolicy({ tls, behindProxy }: HttpAppOptions): Record<string, string[]> {
-  const own = ["'self'"];
-  return {
-    'default-src': own,
-    'base-uri': own,
-    'connect-src': own,
-    'form-action': own,
-    'frame-ancestors': ["'none'"],
-    'img-src': ["'self'", 'data:'],
-    'object-src': ["'none'"],
-    'script-src': own,
-    'style-src': ["'self'", "'unsafe-inline'"],
-    // Without TLS the reference's own files would be asked for where nobody listens.
-    ...(tls || behindProxy ? { 'upgrade-insecure-requests': [] } : {}),
-  };
 }
 
 function decorate(app: ApiServer): void {
