@@ -75,13 +75,22 @@ try {
     const reports = await Promise.all(loads.map((load, at) => loadWith(load, serving, phase, place * 100 + at)));
     traded += reports.reduce((sum, report) => sum + report.traded, 0);
     if (place > 0) report(phase.rate, reports, disk, usageSince(before));
+    for (const [name, count] of reports.flatMap(({ others }) => Object.entries(others))) say(`  ${count} × ${name}`);
     await sleep(1_000);
   }
   await compare(traded);
 } finally {
   for (const load of loads) load.kill();
-  server.kill();
+  await stopped();
   await postgres.remove();
+}
+
+/** A server that has served ends by itself. */
+async function stopped(): Promise<void> {
+  if (server.exitCode !== null) return;
+  const gone = once(server, 'exit');
+  server.send('stop');
+  await gone;
 }
 
 async function answer<Message>(child: ChildProcess): Promise<Message> {
@@ -156,7 +165,6 @@ function report(
   const allowed = Math.max(most, timesOfDisk * worstOfDisk);
   const isMet = at(share) < allowed && traded === latencies.length;
   say(`P5 at ${rate} orders/s: ${latencies.length} orders in ${seconds} s, ${traded} traded`);
-  for (const [name, count] of reports.flatMap(({ others }) => Object.entries(others))) say(`  ${count} × ${name}`);
   say(`  order → durable trade: p50 ${ms(at(0.5))}, p95 ${ms(at(0.95))}, p99 ${ms(at(0.99))}, most ${ms(at(1))}`);
   say(`  bare fdatasync: p50 ${ms(quantile(disk, 0.5))}, p99 ${ms(worstOfDisk)}`);
   say(`  CPU: server ${cpu.server.toFixed(2)}, PostgreSQL ${cpu.postgres.toFixed(2)} cores`);
