@@ -61,5 +61,5 @@ test.each(deaths)(
     await market.finish();
     await market.check();
   },
-  soaking ? 60 * minute : 3 * minute,
+  soaking ? 90 * minute : 5 * minute,
 );

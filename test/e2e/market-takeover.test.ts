@@ -76,7 +76,7 @@ test(
       return broker;
     }
   },
-  soaking ? 60 * minute : 3 * minute,
+  soaking ? 90 * minute : 5 * minute,
 );
 
 interface Patient {
