@@ -41,7 +41,10 @@ export interface Depth {
   readonly asks: readonly DepthLevel[];
 }
 
-/** What an order would do now. */
+/**
+ * What an order would do now. An ask of a node whose GPUs differ in score or label can do more: once the worst of them are
+ * sold, the rest suits more bids.
+ */
 export interface Preview {
   readonly refusal?: EngineRefusal;
   /** With the bid's and ask's limit prices: the trade price, per GPU-hour, and how many GPUs of which node. */
