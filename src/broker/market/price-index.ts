@@ -5,10 +5,8 @@ import { formatMoney } from '../../api/money.ts';
 import type { PriceIndexPage, PriceIndexQuery, PriceIndexWindow } from '../../api/pricing.ts';
 import { cursorReader, pageOf } from '../paging.ts';
 import { invalid } from '../refusal.ts';
+import { isFinalAt, windowLength } from './index/windows.ts';
 import type { MarketContext } from './orders.ts';
-
-/** Milliseconds of a window. */
-const windowLength = 300_000;
 
 /** The window's beginning and the revision. */
 const readPlace = cursorReader(
@@ -17,7 +15,7 @@ const readPlace = cursorReader(
 
 /** Oldest first. @throws Refusal `GPUB_INVALID`, `GPUB_UNKNOWN_PRODUCT` */
 export async function priceIndex(
-  { db, names }: Pick<MarketContext, 'db' | 'names'>,
+  { db, names, now }: Pick<MarketContext, 'db' | 'names' | 'now'>,
   { gpu_type, from, to, revision = 'latest', limit = 50, cursor }: PriceIndexQuery,
 ): Promise<PriceIndexPage> {
   const product = await names.resolve(gpu_type, 'query.gpu_type');
@@ -37,7 +35,13 @@ export async function priceIndex(
     .orderBy('revision')
     .limit(limit + 1)
     .execute();
-  return pageOf(rows, limit, (row) => [row.starts_at.getTime(), row.revision], view);
+  const at = now().getTime();
+  return pageOf(
+    rows,
+    limit,
+    (row) => [row.starts_at.getTime(), row.revision],
+    (row) => view(row, at),
+  );
 }
 
 interface IndexRow extends Pick<PriceIndexWindow, 'revision' | 'final' | 'trades' | 'gpus' | 'gpu_hours'> {
@@ -51,9 +55,11 @@ interface IndexRow extends Pick<PriceIndexWindow, 'revision' | 'final' | 'trades
   readonly published_at: Date;
 }
 
-function view({ product, starts_at, published_at, ...row }: IndexRow): PriceIndexWindow {
+/** A window for which nothing came late keeps its first revision, which then is final without having been changed. */
+function view({ product, starts_at, published_at, ...row }: IndexRow, now: number): PriceIndexWindow {
   return {
     ...row,
+    final: row.final || isFinalAt(starts_at.getTime(), now),
     gpu_type: product,
     starts_at: starts_at.toISOString(),
     ends_at: new Date(starts_at.getTime() + windowLength).toISOString(),
