@@ -78,7 +78,8 @@ async function run(given: LoadOrder): Promise<LoadReport> {
   const send = () => {
     const now = performance.now() - start;
     while (next < due.length && (due[next] ?? 0) <= now) {
-      const line = free.pop();
+      // The one that has rested longest: the server closes those that rest too long.
+      const line = free.shift();
       if (!line) return;
       line.due = due[next++] ?? 0;
       line.socket.write(line.request);

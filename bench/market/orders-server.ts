@@ -52,7 +52,8 @@ async function serve({ databaseUrl, nodes, keys: keyCount }: ServerOrder): Promi
   await migrate(db);
   const now = () => new Date();
   const registry = new Registry();
-  const log = pino({ level: 'warn' }, process.stderr);
+  // As the broker logs, a line a request; nobody reads them.
+  const log = pino({ level: 'info' }, pino.destination('/dev/null'));
   const clock = () => Date.now();
   const pipeline = createPipeline({ url: databaseUrl, epoch: () => 0, createEngine, now: clock, log, registry });
   await pipeline.start();
