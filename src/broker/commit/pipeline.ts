@@ -45,6 +45,8 @@ export interface PipelineOptions {
   readonly mostWaiting?: number;
   /** Commands of a batch, at most; 250 by default. */
   readonly mostInBatch?: number;
+  /** Rows that one statement stores, at most; 20,000 by default. */
+  readonly mostRows?: number;
 }
 
 /** The pipeline with what the process that runs it calls. */
@@ -88,7 +90,8 @@ class CommitPipeline implements RunningPipeline {
   #alarm: NodeJS.Timeout | undefined;
 
   constructor(options: PipelineOptions) {
-    const { url, log, registry, patienceMs = times.patience, mostWaiting = 10_000, mostInBatch = 250 } = options;
+    const { url, log, registry, patienceMs = times.patience } = options;
+    const { mostWaiting = 10_000, mostInBatch = 250, mostRows = 20_000 } = options;
     this.#options = options;
     // Whoever has called start() hears of it.
     this.#loaded.promise.catch(() => undefined);
@@ -96,7 +99,7 @@ class CommitPipeline implements RunningPipeline {
     this.#queue = new CommandQueue({ waiting: mostWaiting, batch: mostInBatch, batchText });
     this.#readers = new Readers(mostWaiting);
     this.#metrics = createPipelineMetrics(registry, () => this.#queue.length + this.#underway.length);
-    this.#writer = new MarketWriter(url, log);
+    this.#writer = new MarketWriter(url, log, mostRows);
   }
 
   get seq(): number {

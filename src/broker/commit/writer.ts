@@ -21,9 +21,6 @@ import type { BatchRows } from './tables.ts';
 
 /** SQLSTATE of market_fence, in migration 6. */
 const fenceCode = 'GPM01';
-/** Rows of a statement, at most. */
-const mostRows = 20_000;
-
 /** Milliseconds. */
 const times = { connect: 10_000, statement: 120_000 };
 
@@ -43,12 +40,15 @@ export function isFenced(error: unknown): boolean {
 export class MarketWriter {
   readonly #url: string;
   readonly #log: Log;
+  readonly #mostRows: number;
   #client: pg.Client | undefined;
   #place: WriterPlace | undefined;
 
-  constructor(url: string, log: Log) {
+  /** @param mostRows that one statement stores; more are stored in parts */
+  constructor(url: string, log: Log, mostRows: number) {
     this.#url = url;
     this.#log = log;
+    this.#mostRows = mostRows;
   }
 
   /** For reads of what only this connection writes. @throws Error without a connection */
@@ -98,10 +98,11 @@ export class MarketWriter {
     const { client } = this;
     const place = this.#place as WriterPlace;
     const fence = fenceValues(place, from, to);
-    if (isUsual(rows)) return execute(client, usualStatement, rows, fence);
-    if (sizeOf(rows) <= mostRows) return execute(client, fullStatement, rows, fence);
+    if (sizeOf(rows) <= this.#mostRows) {
+      return execute(client, isUsual(rows) ? usualStatement : fullStatement, rows, fence);
+    }
     await client.query('begin');
-    const parts = partsOf(rows, mostRows);
+    const parts = partsOf(rows, this.#mostRows);
     let part = parts.next().value as BatchRows;
     for (const next of parts) {
       await execute(client, partStatement, part);
