@@ -8,6 +8,8 @@ import { type OrderChange, type OrderTerms, TwoBooks } from './two-books.ts';
 
 type Step =
   | { readonly do: 'place'; readonly terms: OrderTerms; readonly timeInForce: TimeInForce }
+  | { readonly do: 'preview'; readonly terms: OrderTerms }
+  | { readonly do: 'resize'; readonly which: number; readonly open: number }
   | { readonly do: 'cancel'; readonly which: number }
   | { readonly do: 'amend'; readonly which: number; readonly change: OrderChange }
   | { readonly do: 'node'; readonly which: number; readonly change: OrderChange }
@@ -74,6 +76,7 @@ const nodeChange: fc.Arbitrary<OrderChange> = fc.record({ open, duration, region
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: place(ask) },
   { weight: 8, arbitrary: place(bid) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('preview'), terms: fc.oneof(ask, bid) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel'), which }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('amend'), which, change: amendment }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('node'), which, change: nodeChange }) },
@@ -81,6 +84,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const withHalts: fc.Arbitrary<Step> = fc.oneof(
   { weight: 30, arbitrary: step },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rules'), rules }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('resize'), which, open }) },
   { weight: 1, arbitrary: fc.constant<Step>({ do: 'halt' }) },
   { weight: 2, arbitrary: fc.constant<Step>({ do: 'resume' }) },
 );
@@ -99,6 +103,8 @@ function follow(first: MatchingRules, steps: readonly Step[]): void {
     if (next.do === 'place') {
       if (halted) books.rest(next.terms);
       else books.place(next.terms, next.timeInForce);
+    } else if (next.do === 'preview') {
+      books.preview(next.terms);
     } else if (next.do === 'rules') {
       books.setRules(next.rules);
     } else if (next.do === 'halt' || next.do === 'resume') {
@@ -108,7 +114,9 @@ function follow(first: MatchingRules, steps: readonly Step[]): void {
       const id = pick(next.which, next.do === 'node' ? 'ask' : 'any');
       if (id === undefined) continue;
       if (next.do === 'cancel') books.cancel(id);
-      else books.change(id, next.change, halted);
+      else if (next.do === 'resize') {
+        if (halted) books.resize(id, next.open);
+      } else books.change(id, next.change, halted);
     }
     books.check(!halted);
   }
@@ -133,6 +141,20 @@ describe('the book does what the reference does', () => {
 
   test('through halts and changes of the rules', () => {
     fc.assert(fc.property(rules, script(withHalts), follow), runs(25, 1_000));
+  }, 600_000);
+
+  test('with durations, scores and prices of all kinds', () => {
+    const kinds = fc.record({
+      price: fc.integer({ min: 1, max: 100_000_000 }),
+      duration: fc.integer({ min: 1, max: 8_760 }),
+      score: fc.integer({ min: 0, max: 100 }),
+    });
+    const wide = fc.tuple(step, kinds, fc.boolean()).map(([next, kind, far]): Step => {
+      if (next.do !== 'place') return next;
+      const { price, ...others } = kind;
+      return { ...next, terms: { ...next.terms, ...others, price: far ? price : next.terms.price } };
+    });
+    fc.assert(fc.property(rules, script(wide), follow), runs(25, 1_000));
   }, 600_000);
 
   test('with one price and few accounts, so that levels are long', () => {

@@ -57,6 +57,13 @@ export class TwoBooks {
     this.insert(this.take(terms));
   }
 
+  /** What an order would trade; nothing changes. */
+  preview(terms: OrderTerms): void {
+    const order = this.take(terms);
+    this.plan(order);
+    this.release(order.id);
+  }
+
   cancel(id: number): void {
     this.remove(id);
     this.release(id);
@@ -72,6 +79,13 @@ export class TwoBooks {
     if (!halted) return this.match(order, 'gtc');
     this.insert(order);
     return [];
+  }
+
+  /** Changes how much is open where the order rests, without matching it. */
+  resize(id: number, open: number): void {
+    this.book.resize(this.slotOf(id), open);
+    const order = this.order(id);
+    if (order) order.open = open;
   }
 
   /** Offers every order again, the oldest first. */
@@ -107,16 +121,8 @@ export class TwoBooks {
 
   private match(order: ReferenceOrder, timeInForce: TimeInForce): readonly ReferenceFill[] {
     const slot = this.slotOf(order.id);
-    const expected = this.reference.plan(order);
+    const expected = this.plan(order);
     const quantity = own(order, expected);
-    // Twice: a plan changes nothing.
-    for (const _ of [1, 2]) {
-      expect({ quantity: this.book.plan(slot), fills: sorted(this.fills()) }).toEqual({
-        quantity,
-        fills: sorted(expected),
-      });
-    }
-    this.checkFills(order, expected);
     const done = timeInForce === 'fok' && quantity < order.open ? [] : expected;
     const filled = done.flatMap(({ bid, ask }) => [bid, ask]).filter((id) => id !== order.id);
     if (done.length > 0) {
@@ -128,6 +134,17 @@ export class TwoBooks {
     if (order.open > 0 && (timeInForce === 'gtc' || timeInForce === 'gtd')) this.insert(order);
     else this.release(order.id);
     return done;
+  }
+
+  /** Both plan the same, and twice the same: a plan changes nothing. */
+  private plan(order: ReferenceOrder): readonly ReferenceFill[] {
+    const fills = this.reference.plan(order);
+    const expected = { quantity: own(order, fills), fills: sorted(fills) };
+    for (const _ of [1, 2]) {
+      expect({ quantity: this.book.plan(this.slotOf(order.id)), fills: sorted(this.fills()) }).toEqual(expected);
+    }
+    this.checkFills(order, fills);
+    return fills;
   }
 
   /** What holds for every trade whatever the allocation. */
