@@ -88,7 +88,10 @@ test('the kill switch empties an account’s orders, and holds until it is relea
   const { as } = api;
   const buyer = await api.addPrincipal('consumer');
   const other = await api.addPrincipal('consumer');
-  for (const { accountId } of [buyer, other]) await addOrder(api.pipeline, { accountId, price: million });
+  for (const { accountId } of [buyer, other]) {
+    await fund(api.pipeline, accountId);
+    await addOrder(api.pipeline, { accountId, price: million });
+  }
   const killed = await as('admin').post('/market/kill-switch', { account_id: buyer.accountId, reason: 'runaway' });
   expect(killed).toMatchObject({ status: 200, body: { success: true, cancelled: 1 } });
   expect((await as(buyer).get('/orders')).body.items).toMatchObject([{ status: 'cancelled', escrow: '0.00' }]);
