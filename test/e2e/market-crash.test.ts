@@ -56,6 +56,7 @@ test.each(deaths)(
       broker = await startBroker({ flags: [...flags, '--heartbeat-interval', '1s'], folder });
       market.fleet.broker = broker;
       if (round % 25 === 0) await market.recordsAgree();
+      if (soaking && round % 10 === 0) process.stdout.write(`${round} of ${times}\n`);
     }
     await market.progress(20);
     await market.finish();
