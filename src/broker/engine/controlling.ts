@@ -74,7 +74,7 @@ export function kill(market: Market, { accountId, reason }: Extract<Command, { k
     market.events.push({ type: 'killed', accountId, reason });
   }
   const slots = orders
-    .slots()
+    .slotsInTime()
     .filter((slot) => !orders.isStanding(slot) && (accountId === null || orders.accountOf(slot) === accountId));
   for (const slot of slots) endOrder(market, slot, 'cancelled', 'kill-switch', now);
   bringInLine(market, now);

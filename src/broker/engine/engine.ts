@@ -10,7 +10,7 @@ import { Market } from './market.ts';
 import { deposit, endHoldNow, settle, withdraw } from './paying.ts';
 import { amend, cancel, place } from './placing.ts';
 import { previewOf } from './previewing.ts';
-import { finishRestore, hashedRecords, recordsOf, restore } from './records.ts';
+import { finishRestore, recordsOf, restore } from './records.ts';
 import { hashOf } from './state-hash.ts';
 import { removePricing, setPricing, setRules, supply } from './supplying.ts';
 import { auctionsOf, depthOf, offersOf, productOf, productsOf, quoteOf, usesOf } from './views.ts';
@@ -49,7 +49,7 @@ export function createEngine(): Engine {
     quote: (wanted) => quoteOf(market, wanted),
     uses: (product) => usesOf(market, product),
     auctions: (now) => auctionsOf(market, now),
-    stateHash: () => hashOf(hashedRecords(market)),
+    stateHash: () => hashOf(market),
     records: (): Iterable<EngineRecord> => recordsOf(market),
     openOrders: (side) => openOrders(market, side),
   };

@@ -24,6 +24,9 @@ const weights: Record<Cause, number> = {
   rejected: 4,
 };
 
+/** Keeps the place of an event. */
+const toldLater: EngineEvent = { type: 'revived', accountId: null };
+
 export class Market {
   /** Time of the last command, in milliseconds. */
   now = 0;
@@ -100,7 +103,7 @@ export class Market {
   /** The order is told before what happens to it, as it is at the end of its command. */
   tellCreated(slot: number): void {
     this.created.set(slot, this.events.length);
-    this.events.push({ type: 'order-changed', cause: 'resized', progress: this.orders.progressOf(slot) });
+    this.events.push(toldLater);
   }
 
   tellChanged(slot: number, cause: Cause, at: number): void {

@@ -5,7 +5,7 @@ import { count, inOrder, longestLease, type Offer } from './nodes.ts';
 import { tick } from './order.ts';
 import { endOrder, enter } from './order-life.ts';
 import { matchIncoming } from './trading.ts';
-import { isBefore, priceAt, repriceInterval, type Use } from './uses.ts';
+import { hasSurgePrice, isBefore, priceAt, repriceInterval, type Use, watch } from './uses.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -52,7 +52,7 @@ export function countOffer(market: Market, offer: Offer): void {
   old?.offers.delete(offer);
   if (use) {
     use.offers.add(offer);
-    use.calmUntil = 0;
+    watch(use, offer);
   }
   offer.use = use?.number ?? -1;
 }
@@ -100,6 +100,7 @@ function lowerManualAsks(market: Market, offer: Offer, at: number): number {
 
 function createStandingAsk(market: Market, offer: Offer, at: number): void {
   const { node, product } = offer;
+  const use = market.uses.list[offer.use] as Use;
   const order = {
     id: market.nextId(at),
     accountId: node.supply?.accountId ?? '',
@@ -108,7 +109,7 @@ function createStandingAsk(market: Market, offer: Offer, at: number): void {
     side: 'ask',
     product: product.name,
     quantity: 0,
-    price: priceAt(market.uses.list[offer.use] as Use, offer),
+    price: priceAt(use, offer),
     durationHours: 1,
     timeInForce: 'gtc',
     expiresAt: null,
@@ -119,6 +120,7 @@ function createStandingAsk(market: Market, offer: Offer, at: number): void {
   const place = { home: offer.number, priority: market.nextPriority(), at, standing: true };
   enter(market, market.orders.add(order, place));
   setPrice(market, offer, order.price, at);
+  watch(use, offer);
   market.tellCreated(offer.standing);
 }
 
@@ -201,13 +203,13 @@ export function reprice(market: Market, use: Use, at: number): void {
   let calmUntil = never;
   if (at >= use.calmUntil) {
     for (const offer of use.offers) {
-      if (offer.standing < 0 || !offer.node.pricing?.surge) continue;
+      if (!hasSurgePrice(offer)) continue;
       const price = priceAt(use, offer);
       if (price !== offer.price && at >= offer.repricedAt + repriceInterval) setPrice(market, offer, price, at);
       else if (price !== offer.price) checkAt = Math.min(checkAt, offer.repricedAt + repriceInterval);
       calmUntil = Math.min(calmUntil, offer.repricedAt + repriceInterval);
     }
-    use.calmUntil = calmUntil === never ? 0 : calmUntil;
+    use.calmUntil = calmUntil;
   } else checkAt = use.calmUntil;
   market.checks.remove(use.number);
   use.checkAt = checkAt;

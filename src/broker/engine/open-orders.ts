@@ -1,8 +1,10 @@
 // Every open order, the rest of it: what the book does not look at, next to the columns of the book, by the same slot.
+import type { Digest } from './digest.ts';
 import { Names } from './names.ts';
 import { labels, type NewOrder, type OrderImage, type OrderProgress, type OrderStatus, tick } from './order.ts';
 import { OrderIds } from './order-ids.ts';
 import { askSide, bidSide, Orders, placements } from './orders.ts';
+import { sortedBy } from './sorting.ts';
 
 const placementNames = ['any', 'node', 'cluster'] as const;
 const timesInForce = ['gtc', 'ioc', 'fok', 'gtd'] as const;
@@ -105,10 +107,14 @@ export class OpenOrders {
     this.columns.release(slot);
   }
 
-  /** Every open order, oldest place in time first. */
+  /** Every open order, in no order. */
   slots(): Int32Array {
-    const { priority } = this.columns;
-    return this.ids.slots().sort((one, other) => (priority[one] as number) - (priority[other] as number));
+    return this.ids.slots();
+  }
+
+  /** Every open order, oldest place in time first. */
+  slotsInTime(): Int32Array {
+    return sortedBy(this.ids.slots(), this.columns.priority);
   }
 
   idOf(slot: number): string {
@@ -229,6 +235,35 @@ export class OpenOrders {
       standing: this.isStanding(slot),
       createdAt: this.created[slot] as number,
     };
+  }
+
+  /** Mixes in all that {@link imageOf} says. */
+  digest(slot: number, product: string, digest: Digest): void {
+    const { columns } = this;
+    this.ids.digest(slot, digest);
+    digest.text(product);
+    digest.text(this.accountOf(slot));
+    digest.text(this.users.nameOf(this.usersOf[slot] as number));
+    digest.text(this.nodes.nameOf(columns.node[slot] as number));
+    digest.text(this.clientIds.get(slot) ?? '');
+    digest.text(this.reasons.get(slot) ?? '');
+    if (this.isBid(slot)) {
+      digest.text(this.regions.nameOf(columns.region[slot] as number));
+      digest.word(columns.score[slot] as number);
+    }
+    digest.word((columns.side[slot] as number) | ((this.flags[slot] as number) << 1));
+    digest.word((this.forces[slot] as number) | ((this.leastLabels[slot] as number) << 8));
+    digest.word((columns.placement[slot] as number) | ((columns.allOrNone[slot] as number) << 2));
+    digest.word(columns.price[slot] as number);
+    digest.word(this.openOf(slot));
+    digest.word(this.quantityOf(slot));
+    digest.word(this.filledOf(slot));
+    digest.word(this.hoursOf(slot));
+    digest.word(columns.minimum[slot] as number);
+    digest.number(this.priorityOf(slot));
+    digest.number(this.expiryOf(slot));
+    digest.number(this.created[slot] as number);
+    digest.number(this.updated[slot] as number);
   }
 
   /** A standing ask that has sold all waits for GPUs to come back. */

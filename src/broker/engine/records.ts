@@ -8,23 +8,26 @@ import type { OrderImage } from './order.ts';
 import { enter } from './order-life.ts';
 import { isUntouched } from './products.ts';
 import { takePricing, takeSupply } from './supplying.ts';
-import { repriceInterval } from './uses.ts';
+import { watch } from './uses.ts';
 
 /** Everything, in the order in which {@link restore} wants it; nothing may change meanwhile. */
 export function* recordsOf(market: Market): Generator<EngineRecord> {
   const { now, trades, priority, ids } = market;
   yield { type: 'counters', now, trades, priority, ids };
-  yield* lasting(market);
+  const { orders } = market;
+  const standing: EngineRecord[] = [];
+  for (const record of recordsBesidesOrders(market)) {
+    if (record.type === 'standing-ask') standing.push(record);
+    else yield record;
+  }
+  for (const slot of orders.slotsInTime()) {
+    yield { type: 'order', order: orders.imageOf(slot, market.productOf(slot).name) };
+  }
+  yield* standing;
 }
 
-/** What the state hash covers: the time is not in it, because it passes also where nothing happens. */
-export function* hashedRecords(market: Market): Generator<EngineRecord> {
-  const { trades, priority, ids } = market;
-  yield { type: 'counters', now: 0, trades, priority, ids };
-  yield* lasting(market);
-}
-
-function* lasting(market: Market): Generator<EngineRecord> {
+/** All but the counters and the orders. */
+export function* recordsBesidesOrders(market: Market): Generator<EngineRecord> {
   const { products, killed, wallets, nodes, holds, orders } = market;
   for (const product of products.list) {
     if (!isUntouched(product)) yield { type: 'product', state: products.stateOf(product) };
@@ -35,9 +38,6 @@ function* lasting(market: Market): Generator<EngineRecord> {
   for (const { supply } of nodes.list) if (supply) yield { type: 'supply', node: supply };
   for (const { pricing } of nodes.list) if (pricing) yield { type: 'pricing', pricing };
   for (const trade of holds.all()) yield { type: 'trade', trade };
-  for (const slot of orders.slots()) {
-    yield { type: 'order', order: orders.imageOf(slot, market.productOf(slot).name) };
-  }
   for (const { standing, node, product, repricedAt } of nodes.offers) {
     if (standing < 0) continue;
     const ask = { orderId: orders.idOf(standing), nodeId: node.id, product: product.name, repricedAt };
@@ -127,13 +127,10 @@ function restoreOrder(market: Market, order: OrderImage): void {
 /** After the last record: when surge prices are looked at next. */
 export function finishRestore(market: Market): void {
   for (const use of market.uses.list) {
-    let checkAt = Number.POSITIVE_INFINITY;
-    for (const offer of use.offers) {
-      const at = offer.repricedAt + repriceInterval;
-      if (offer.standing >= 0 && offer.node.pricing?.surge && at > market.now) checkAt = Math.min(checkAt, at);
-    }
     market.checks.remove(use.number);
-    use.checkAt = checkAt;
-    if (Number.isFinite(checkAt)) market.checks.add(use.number);
+    for (const offer of use.offers) watch(use, offer);
+    // Where no price may be due to change, nothing is found then, and nothing is told.
+    use.checkAt = Math.max(use.calmUntil, market.now + 1);
+    if (Number.isFinite(use.checkAt)) market.checks.add(use.number);
   }
 }

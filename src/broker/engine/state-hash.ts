@@ -1,37 +1,26 @@
-// A fingerprint of the state: a sum over its records, so that the order in which they come does not matter.
+// A fingerprint of the state: a sum over its parts, so that the order in which they come does not matter.
 import type { EngineRecord } from './contract.ts';
+import { Digest } from './digest.ts';
+import type { Market } from './market.ts';
+import { recordsBesidesOrders } from './records.ts';
 
-const primes = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f] as const;
-
-/** @returns 32 hexadecimal digits; no proof against somebody who looks for two states with the same */
-export function hashOf(records: Iterable<EngineRecord>): string {
+/** @returns 32 hexadecimal digits; the time is not in it, because it passes also where nothing happens */
+export function hashOf(market: Market): string {
+  const { orders, trades, priority, ids } = market;
   const sums = new Uint32Array(4);
-  const lanes = new Uint32Array(4);
-  for (const record of records) {
-    hashText(JSON.stringify(record), lanes);
-    for (let i = 0; i < 4; i++) sums[i] = (sums[i] as number) + (lanes[i] as number);
+  const digest = new Digest();
+  hashRecord({ type: 'counters', now: 0, trades, priority, ids }, digest, sums);
+  for (const record of recordsBesidesOrders(market)) hashRecord(record, digest, sums);
+  for (const slot of orders.slots()) {
+    digest.start();
+    orders.digest(slot, market.productOf(slot).name, digest);
+    digest.addTo(sums);
   }
   return Array.from(sums, (sum) => sum.toString(16).padStart(8, '0')).join('');
 }
 
-function hashText(text: string, lanes: Uint32Array): void {
-  const [p, q, r, s] = primes;
-  let [a, b, c, d] = [p, q, r, s] as [number, number, number, number];
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    a = Math.imul(a ^ code, p);
-    b = Math.imul((b ^ code) + (a >>> 15), q);
-    c = Math.imul((c ^ code) + (b >>> 13), r);
-    d = Math.imul((d ^ code) + (c >>> 16), s);
-  }
-  lanes[0] = finished(a ^ d);
-  lanes[1] = finished(b ^ lanes[0]);
-  lanes[2] = finished(c ^ lanes[1]);
-  lanes[3] = finished(d ^ lanes[2]);
-}
-
-function finished(number: number): number {
-  let mixed = Math.imul(number ^ (number >>> 16), primes[1]);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), primes[2]);
-  return mixed ^ (mixed >>> 16);
+function hashRecord(record: EngineRecord, digest: Digest, sums: Uint32Array): void {
+  digest.start();
+  digest.text(JSON.stringify(record));
+  digest.addTo(sums);
 }

@@ -9,7 +9,7 @@ import { endOrder } from './order-life.ts';
 import { allProducts } from './products.ts';
 import { invalid } from './refusals.ts';
 import type { NodePricing, NodeSupply } from './supply.ts';
-import { priceAt, type Use } from './uses.ts';
+import { priceAt, type Use, watch } from './uses.ts';
 
 /** What a node has now. */
 export function supply(market: Market, given: NodeSupply, now: number): Outcome {
@@ -70,11 +70,10 @@ export function setPricing(market: Market, given: NodePricing, now: number): Out
     countOffer(market, offer);
     const use = market.uses.list[offer.use] as Use | undefined;
     if (!use) continue;
-    use.calmUntil = 0;
     market.changedUses.add(use);
-    if (offer.standing < 0) continue;
     const price = priceAt(use, offer);
-    if (price !== offer.price) setPrice(market, offer, price, now);
+    if (offer.standing >= 0 && price !== offer.price) setPrice(market, offer, price, now);
+    watch(use, offer);
   }
   bringInLine(market, now);
   return { result: {} };

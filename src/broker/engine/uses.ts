@@ -14,7 +14,7 @@ export interface Use {
   leased: number;
   sellableOrLeased: number;
   readonly offers: Set<Offer>;
-  /** No price of it may change before. */
+  /** None of its surge prices may change before; Infinity where it has none. */
   calmUntil: number;
   /** When its prices are looked at again; Infinity for not by themselves. */
   checkAt: number;
@@ -36,7 +36,7 @@ export class Uses {
         leased: 0,
         sellableOrLeased: 0,
         offers: new Set(),
-        calmUntil: 0,
+        calmUntil: Number.POSITIVE_INFINITY,
         checkAt: Number.POSITIVE_INFINITY,
       };
       this.list.push(use);
@@ -44,6 +44,16 @@ export class Uses {
     }
     return use;
   }
+}
+
+/** Looks after the surge price of an offer, where it has one, from now on. */
+export function watch(use: Use, offer: Offer): void {
+  if (!hasSurgePrice(offer)) return;
+  use.calmUntil = Math.min(use.calmUntil, offer.repricedAt + repriceInterval);
+}
+
+export function hasSurgePrice({ standing, node }: Offer): boolean {
+  return standing >= 0 && node.pricing?.surge === true;
 }
 
 /** By product and cluster. */
