@@ -29,6 +29,10 @@ export class Book {
   private readonly matching: Matching;
   /** The order that was planned last, as long as nothing else has happened since; -1 otherwise. */
   private planned = -1;
+  /** What it was then: its slot may have become another order's. */
+  private plannedPriority = 0;
+  private plannedPrice = 0;
+  private plannedOpen = 0;
 
   constructor(orders: Orders, rules: BookRules) {
     this.orders = orders;
@@ -56,7 +60,11 @@ export class Book {
    * @returns GPUs of this order
    */
   plan(slot: number): number {
+    const { orders } = this;
     this.planned = slot;
+    this.plannedPriority = orders.priority[slot] as number;
+    this.plannedPrice = orders.price[slot] as number;
+    this.plannedOpen = orders.open[slot] as number;
     return this.matching.plan(slot);
   }
 
@@ -69,11 +77,12 @@ export class Book {
       this.take(fills.ask[i] as number, quantity);
     }
     fills.count = 0;
+    if (this.planned >= 0) this.plannedOpen = this.orders.open[this.planned] as number;
   }
 
   /** Rests an order with something open at its priority. */
   insert(slot: number): void {
-    const matched = this.planned === slot && this.fills.count === 0;
+    const matched = this.wasMatched(slot);
     const lane = this.resting.insert(slot);
     if (this.orders.side[slot] === askSide) this.waiting.askRests(this.orders.open[slot] as number, matched);
     else this.waiting.bidRests(slot, lane, matched ? this.matching.lacks : undefined);
@@ -134,6 +143,18 @@ export class Book {
       for (const [lane, level] of here) walk.add(lane, level);
       for (let slot = walk.next(); slot >= 0; slot = walk.next()) yield slot;
     }
+  }
+
+  /** Whether an order comes from {@link plan} and {@link execute}, so that nothing that rests can trade with it. */
+  private wasMatched(slot: number): boolean {
+    const { orders } = this;
+    return (
+      this.planned === slot &&
+      this.fills.count === 0 &&
+      orders.priority[slot] === this.plannedPriority &&
+      orders.price[slot] === this.plannedPrice &&
+      orders.open[slot] === this.plannedOpen
+    );
   }
 
   private take(slot: number, quantity: number): void {

@@ -152,7 +152,8 @@ export class Lanes {
   private readonly byId = new Map<number, Lane>();
   private readonly byNumber: Lane[] = [];
   private readonly free: number[] = [];
-  private last: Lane | undefined;
+  /** By side. */
+  private readonly last: [Lane | undefined, Lane | undefined] = [undefined, undefined];
 
   constructor(orders: Orders) {
     this.orders = orders;
@@ -161,9 +162,10 @@ export class Lanes {
   /** The lane of an order; made where there is none. */
   of(slot: number): Lane {
     const id = idOf(this.orders, slot);
-    if (this.last?.id === id) return this.last;
+    const last = this.last[id & 1];
+    if (last?.id === id) return last;
     const lane = this.byId.get(id) ?? this.make(id, slot);
-    this.last = lane;
+    this.last[id & 1] = lane;
     return lane;
   }
 
@@ -184,7 +186,7 @@ export class Lanes {
     side.pop();
     this.byId.delete(lane.id);
     this.free.push(lane.number);
-    if (this.last === lane) this.last = undefined;
+    if (this.last[lane.id & 1] === lane) this.last[lane.id & 1] = undefined;
   }
 
   private make(id: number, slot: number): Lane {

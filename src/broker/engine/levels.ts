@@ -13,6 +13,8 @@ const pageNext = 2;
 const pageState = 3;
 const countBits = 4;
 const countMask = (1 << countBits) - 1;
+/** A page that comes down to fewer looks at the next one: so seldom, because a look is a miss of the cache. */
+const mergeAt = 5;
 const firstCapacity = 64;
 
 /** Levels of one book. The arrays are replaced when they grow: do not keep one. */
@@ -28,6 +30,8 @@ export class Levels {
   sizes = new Int32Array(firstCapacity);
   /** GPUs. */
   open = new Float64Array(firstCapacity);
+  /** No order's priority is higher: so that the newest is put last without a look at the one before. */
+  private newest = new Float64Array(firstCapacity);
 
   private readonly orders: Orders;
   private pages = new Int32Array(firstCapacity * stride);
@@ -41,7 +45,7 @@ export class Levels {
   }
 
   get bytes(): number {
-    return this.lane.length * (6 * 4 + 8) + this.pages.byteLength;
+    return this.lane.length * (6 * 4 + 2 * 8) + this.pages.byteLength;
   }
 
   allocate(lane: number, key: number): number {
@@ -55,6 +59,7 @@ export class Levels {
     this.count[level] = 0;
     this.sizes[level] = 0;
     this.open[level] = 0;
+    this.newest[level] = Number.NEGATIVE_INFINITY;
     return level;
   }
 
@@ -111,7 +116,8 @@ export class Levels {
     let page = this.tail[level] as number;
     let count = this.countOf(page);
     // The newest comes last: all but a few inserts end here.
-    if (count === 0 || (orders.priority[this.slotAt(page, count - 1)] as number) < priority) {
+    if ((this.newest[level] as number) < priority) {
+      this.newest[level] = priority;
       if (count === pageSlots) {
         page = this.allocatePage(level, page, -1);
         count = 0;
@@ -148,7 +154,7 @@ export class Levels {
     const previous = pages[base + pagePrevious] as number;
     if (count === 1) {
       if (previous >= 0 || next >= 0) this.unlink(page, previous, next);
-    } else if (count <= pageSlots / 2 && next >= 0 && count - 1 + this.countOf(next) <= (pageSlots * 2) / 3) {
+    } else if (count === mergeAt && next >= 0 && count - 1 + this.countOf(next) <= (pageSlots * 2) / 3) {
       this.merge(page, next);
     }
   }
@@ -237,8 +243,12 @@ export class Levels {
     this.tail = wider(this.tail);
     this.count = wider(this.count);
     this.sizes = wider(this.sizes);
-    const open = new Float64Array(capacity);
-    open.set(this.open);
-    this.open = open;
+    const wider64 = (from: Float64Array): Float64Array<ArrayBuffer> => {
+      const to = new Float64Array(capacity);
+      to.set(from);
+      return to;
+    };
+    this.open = wider64(this.open);
+    this.newest = wider64(this.newest);
   }
 }

@@ -245,7 +245,9 @@ export class Matching {
     const filled = this.planBid(bid);
     this.taker = ask;
     if (filled === 0) {
-      waiting.stillLacks(bid, lane, quantity - this.givenByOthers, this.lacks);
+      // What it lacked counts this ask, which may not come to rest. Of a cluster it may have been another one's GPUs.
+      const counted = orders.placement[bid] === placements.any ? quantity : 0;
+      waiting.stillLacks(bid, lane, this.lacks + counted - this.givenByOthers);
       return quantity;
     }
     let left = quantity;

@@ -11,6 +11,8 @@ export const placements = { any: 0, node: 1, cluster: 2 } as const;
 export const notResting = -1;
 
 const firstCapacity = 1024;
+/** Five columns of bytes, three of 16 bits, six of 32, and the priority. */
+const bytesPerOrder = 5 + 3 * 2 + 6 * 4 + 8;
 
 /**
  * Columns of open orders. Whoever allocates a slot fills all of its columns. The arrays are replaced when they grow: do not
@@ -21,11 +23,11 @@ export class Orders {
   side = new Uint8Array(firstCapacity);
   /** Limit, in ticks. */
   price = new Int32Array(firstCapacity);
-  /** GPUs that are still to be filled. */
-  open = new Int32Array(firstCapacity);
+  /** GPUs that are still to be filled; `mostGpus` and `longestHours` fit into 16 bits. */
+  open = new Uint16Array(firstCapacity);
   account = new Int32Array(firstCapacity);
   /** Hours: of a bid what it wants, of an ask the longest that it sells. */
-  duration = new Int32Array(firstCapacity);
+  duration = new Uint16Array(firstCapacity);
   /** 0 for none, which only a bid has. */
   region = new Int32Array(firstCapacity);
   /** Of an ask its score, of a bid the lowest that it takes; 0 to 100. */
@@ -39,7 +41,7 @@ export class Orders {
   /** Of a bid: 0 any, 1 node, 2 cluster. */
   placement = new Uint8Array(firstCapacity);
   /** Of a bid: the fewest GPUs that it takes at once; 1 for none. */
-  minimum = new Int32Array(firstCapacity);
+  minimum = new Uint16Array(firstCapacity);
   /** Of a bid: 1 if it takes all of what is open or nothing. */
   allOrNone = new Uint8Array(firstCapacity);
   /** Its place in time: a lower one is served first. No two orders have the same. */
@@ -54,6 +56,11 @@ export class Orders {
   /** Slots that are allocated. */
   get count(): number {
     return this.used - this.free.length;
+  }
+
+  /** Memory of the columns. */
+  get bytes(): number {
+    return this.capacity * bytesPerOrder;
   }
 
   /** A slot for an order, with whatever the columns held before. */
@@ -76,23 +83,23 @@ export class Orders {
     const { capacity } = this;
     this.side = copy(this.side, new Uint8Array(capacity));
     this.price = copy(this.price, new Int32Array(capacity));
-    this.open = copy(this.open, new Int32Array(capacity));
+    this.open = copy(this.open, new Uint16Array(capacity));
     this.account = copy(this.account, new Int32Array(capacity));
-    this.duration = copy(this.duration, new Int32Array(capacity));
+    this.duration = copy(this.duration, new Uint16Array(capacity));
     this.region = copy(this.region, new Int32Array(capacity));
     this.score = copy(this.score, new Uint8Array(capacity));
     this.label = copy(this.label, new Uint8Array(capacity));
     this.node = copy(this.node, new Int32Array(capacity));
     this.cluster = copy(this.cluster, new Int32Array(capacity));
     this.placement = copy(this.placement, new Uint8Array(capacity));
-    this.minimum = copy(this.minimum, new Int32Array(capacity));
+    this.minimum = copy(this.minimum, new Uint16Array(capacity));
     this.allOrNone = copy(this.allOrNone, new Uint8Array(capacity));
     this.priority = copy(this.priority, new Float64Array(capacity));
     this.page = copy(this.page, new Int32Array(capacity).fill(notResting));
   }
 }
 
-function copy<T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T {
+function copy<T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(from: T, to: T): T {
   to.set(from);
   return to;
 }

@@ -62,15 +62,18 @@ export class Resting {
   /** @returns the lane it rested in */
   remove(slot: number): Lane {
     const { levels, orders } = this;
-    const side = orders.side[slot] as 0 | 1;
+    // First of all what comes from far: these loads then run side by side.
+    const open = orders.open[slot] as number;
+    const account = orders.account[slot] as number;
     const level = this.levelOf(slot);
     const lane = this.lanes.numbered(levels.lane[level] as number);
+    const side = lane.side as 0 | 1;
     levels.remove(slot);
     const count = (levels.count[level] as number) - 1;
     levels.count[level] = count;
     lane.count -= 1;
-    this.addOpen(slot, side, lane, level, -(orders.open[slot] as number));
-    this.uncountOwn(orders.account[slot] as number, side);
+    this.addOpen(slot, side, lane, level, -open);
+    this.uncountOwn(account, side);
     if (count === 0) this.removeLevel(lane, level);
     return lane;
   }

@@ -57,9 +57,9 @@ export class Waiting {
     return this.offered + quantity >= (this.wakes.get(bid) ?? unknown);
   }
 
-  /** A bid could not trade with what rests and so many GPUs that came in; it lacked some still. */
-  stillLacks(bid: number, lane: Lane, quantity: number, lacks: number): void {
-    if (lane.kind === laneKinds.other) this.setWake(bid, lane, this.offered + quantity + lacks);
+  /** A bid could not trade, and cannot before so many GPUs more are offered. */
+  stillLacks(bid: number, lane: Lane, lacks: number): void {
+    if (lane.kind === laneKinds.other) this.setWake(bid, lane, this.offered + lacks);
   }
 
   /** Whether it is known that no bid of a lane can trade with what rests. */
