@@ -6,6 +6,7 @@ import type { Log } from '../daemon/logger.ts';
 import { startTrialCredit } from './billing/trial-credit.ts';
 import { createPipeline } from './commit/pipeline.ts';
 import { createEngine } from './engine/engine.ts';
+import { createIndexPublisher } from './market/index/publisher.ts';
 import { observeMarket } from './market/market-metrics.ts';
 import type { MarketContext } from './market/orders.ts';
 import { createProductNames } from './market/product-names.ts';
@@ -40,6 +41,8 @@ export async function openMarket({ storage, options, log, registry, now }: Marke
   const states = await followProductStates(pipeline);
   const stopCounting = observeMarket(registry, pipeline);
   const supply = await followSupply({ db, pool, pipeline, log, registry });
+  const index = createIndexPublisher({ db, pipeline, now: clock, log, registry });
+  index.start();
   const marketStream = new MarketStream({ db, pipeline, now: clock, log });
   const trialCredit = startTrialCredit({ db, now, pipeline, log, amount: parseMoney(options.trialCredit) ?? 0 });
   return {
@@ -51,6 +54,7 @@ export async function openMarket({ storage, options, log, registry, now }: Marke
     marketStream,
     close: async () => {
       await trialCredit.stop();
+      await index.stop();
       await supply.stop();
       await pipeline.stop();
       states.stop();

@@ -2,6 +2,7 @@
 import type { Digest } from './digest.ts';
 import { Names } from './names.ts';
 import { labels, type NewOrder, type OrderImage, type OrderProgress, type OrderStatus, tick } from './order.ts';
+import { OrderDetails } from './order-details.ts';
 import { OrderIds } from './order-ids.ts';
 import { askSide, bidSide, Orders, placements } from './orders.ts';
 import { sortedBy } from './sorting.ts';
@@ -36,17 +37,7 @@ export class OpenOrders {
   readonly nodes = new Names();
   private readonly users = new Names();
   private readonly ids = new OrderIds();
-  private quantities = new Int32Array(0);
-  private filled = new Int32Array(0);
-  private homes = new Int32Array(0);
-  private usersOf = new Int32Array(0);
-  private flags = new Uint8Array(0);
-  private forces = new Uint8Array(0);
-  private leastLabels = new Uint8Array(0);
-  private endings = new Uint8Array(0);
-  private expiries = new Float64Array(0);
-  private created = new Float64Array(0);
-  private updated = new Float64Array(0);
+  private readonly details = new OrderDetails();
   /** Of the few that have one. */
   private readonly clientIds = new Map<number, string>();
   private readonly reasons = new Map<number, string>();
@@ -60,7 +51,7 @@ export class OpenOrders {
   add(order: NewOrder, { home, priority, at, standing }: OrderPlace): number {
     const { columns } = this;
     const slot = columns.allocate();
-    if (slot >= this.quantities.length) this.grow(columns.side.length);
+    this.details.reach(columns.side.length);
     this.ids.add(slot, order.id);
     columns.side[slot] = order.side === 'bid' ? bidSide : askSide;
     columns.price[slot] = order.price / tick;
@@ -76,17 +67,17 @@ export class OpenOrders {
     columns.minimum[slot] = order.minQuantity;
     columns.allOrNone[slot] = order.allOrNone ? 1 : 0;
     columns.priority[slot] = priority;
-    this.quantities[slot] = order.quantity;
-    this.filled[slot] = 0;
-    this.homes[slot] = home;
-    this.usersOf[slot] = order.userId === null ? 0 : this.users.numberOf(order.userId);
-    this.flags[slot] = (order.interruptible ? interruptibleFlag : 0) | (standing ? standingFlag : 0);
-    this.forces[slot] = timesInForce.indexOf(order.timeInForce);
-    this.leastLabels[slot] = order.minLabel === null ? noLabel : labels.indexOf(order.minLabel);
-    this.endings[slot] = 0;
-    this.expiries[slot] = order.expiresAt ?? never;
-    this.created[slot] = at;
-    this.updated[slot] = at;
+    this.details.quantities[slot] = order.quantity;
+    this.details.filled[slot] = 0;
+    this.details.homes[slot] = home;
+    this.details.users[slot] = order.userId === null ? 0 : this.users.numberOf(order.userId);
+    this.details.flags[slot] = (order.interruptible ? interruptibleFlag : 0) | (standing ? standingFlag : 0);
+    this.details.forces[slot] = timesInForce.indexOf(order.timeInForce);
+    this.details.leastLabels[slot] = order.minLabel === null ? noLabel : labels.indexOf(order.minLabel);
+    this.details.endings[slot] = 0;
+    this.details.expiries[slot] = order.expiresAt ?? never;
+    this.details.created[slot] = at;
+    this.details.updated[slot] = at;
     if (order.clientOrderId !== null) this.clientIds.set(slot, order.clientOrderId);
     return slot;
   }
@@ -94,8 +85,8 @@ export class OpenOrders {
   /** Puts back what happened to an order that {@link add} has just made. */
   restore(slot: number, { open, filled, reason, at }: OrderImage): void {
     this.columns.open[slot] = open;
-    this.filled[slot] = filled;
-    this.updated[slot] = at;
+    this.details.filled[slot] = filled;
+    this.details.updated[slot] = at;
     this.setReason(slot, reason);
   }
 
@@ -140,29 +131,29 @@ export class OpenOrders {
     return this.accounts.nameOf(this.columns.account[slot] as number);
   }
   quantityOf(slot: number): number {
-    return this.quantities[slot] as number;
+    return this.details.quantities[slot] as number;
   }
   filledOf(slot: number): number {
-    return this.filled[slot] as number;
+    return this.details.filled[slot] as number;
   }
   homeOf(slot: number): number {
-    return this.homes[slot] as number;
+    return this.details.homes[slot] as number;
   }
   isInterruptible(slot: number): boolean {
-    return ((this.flags[slot] as number) & interruptibleFlag) !== 0;
+    return ((this.details.flags[slot] as number) & interruptibleFlag) !== 0;
   }
   isStanding(slot: number): boolean {
-    return ((this.flags[slot] as number) & standingFlag) !== 0;
+    return ((this.details.flags[slot] as number) & standingFlag) !== 0;
   }
   timeInForceOf(slot: number): NewOrder['timeInForce'] {
-    return timesInForce[this.forces[slot] as number] as NewOrder['timeInForce'];
+    return timesInForce[this.details.forces[slot] as number] as NewOrder['timeInForce'];
   }
   /** Infinity for never. */
   expiryOf(slot: number): number {
-    return this.expiries[slot] as number;
+    return this.details.expiries[slot] as number;
   }
   isOver(slot: number): boolean {
-    return this.endings[slot] !== 0;
+    return this.details.endings[slot] !== 0;
   }
   /** Micro-dollars held back for what is open. */
   escrowOf(slot: number): number {
@@ -170,23 +161,23 @@ export class OpenOrders {
   }
 
   setQuantity(slot: number, quantity: number): void {
-    this.quantities[slot] = quantity;
+    this.details.quantities[slot] = quantity;
   }
   /** The book, or the auction, lowers what is open. */
   addFilled(slot: number, quantity: number): void {
-    this.filled[slot] = (this.filled[slot] as number) + quantity;
+    this.details.filled[slot] = (this.details.filled[slot] as number) + quantity;
   }
   setReason(slot: number, reason: string): void {
     if (reason === '') this.reasons.delete(slot);
     else this.reasons.set(slot, reason);
   }
   setUpdated(slot: number, at: number): void {
-    this.updated[slot] = at;
+    this.details.updated[slot] = at;
   }
   /** Nothing of it is open any more; its slot stays until it is released. */
   end(slot: number, how: OrderEnd, reason: string): void {
     this.columns.open[slot] = 0;
-    this.endings[slot] = ends.indexOf(how);
+    this.details.endings[slot] = ends.indexOf(how);
     this.setReason(slot, reason);
   }
 
@@ -201,7 +192,7 @@ export class OpenOrders {
       filled: this.filledOf(slot),
       escrow: this.escrowOf(slot),
       priority: this.priorityOf(slot),
-      at: this.updated[slot] as number,
+      at: this.details.updated[slot] as number,
       reason: this.reasons.get(slot) ?? '',
     };
   }
@@ -210,10 +201,10 @@ export class OpenOrders {
   imageOf(slot: number, product: string): OrderImage {
     const { columns } = this;
     const isBid = this.isBid(slot);
-    const user = this.usersOf[slot] as number;
+    const user = this.details.users[slot] as number;
     const region = columns.region[slot] as number;
     const node = columns.node[slot] as number;
-    const leastLabel = this.leastLabels[slot] as number;
+    const leastLabel = this.details.leastLabels[slot] as number;
     const expiry = this.expiryOf(slot);
     return {
       ...this.progressOf(slot),
@@ -233,7 +224,7 @@ export class OpenOrders {
       nodeId: node === 0 ? null : this.nodes.nameOf(node),
       interruptible: this.isInterruptible(slot),
       standing: this.isStanding(slot),
-      createdAt: this.created[slot] as number,
+      createdAt: this.details.created[slot] as number,
     };
   }
 
@@ -243,7 +234,7 @@ export class OpenOrders {
     this.ids.digest(slot, digest);
     digest.text(product);
     digest.text(this.accountOf(slot));
-    digest.text(this.users.nameOf(this.usersOf[slot] as number));
+    digest.text(this.users.nameOf(this.details.users[slot] as number));
     digest.text(this.nodes.nameOf(columns.node[slot] as number));
     digest.text(this.clientIds.get(slot) ?? '');
     digest.text(this.reasons.get(slot) ?? '');
@@ -251,8 +242,8 @@ export class OpenOrders {
       digest.text(this.regions.nameOf(columns.region[slot] as number));
       digest.word(columns.score[slot] as number);
     }
-    digest.word((columns.side[slot] as number) | ((this.flags[slot] as number) << 1));
-    digest.word((this.forces[slot] as number) | ((this.leastLabels[slot] as number) << 8));
+    digest.word((columns.side[slot] as number) | ((this.details.flags[slot] as number) << 1));
+    digest.word((this.details.forces[slot] as number) | ((this.details.leastLabels[slot] as number) << 8));
     digest.word((columns.placement[slot] as number) | ((columns.allOrNone[slot] as number) << 2));
     digest.word(columns.price[slot] as number);
     digest.word(this.openOf(slot));
@@ -262,34 +253,15 @@ export class OpenOrders {
     digest.word(columns.minimum[slot] as number);
     digest.number(this.priorityOf(slot));
     digest.number(this.expiryOf(slot));
-    digest.number(this.created[slot] as number);
-    digest.number(this.updated[slot] as number);
+    digest.number(this.details.created[slot] as number);
+    digest.number(this.details.updated[slot] as number);
   }
 
   /** A standing ask that has sold all waits for GPUs to come back. */
   private statusOf(slot: number): OrderStatus {
-    const ending = ends[this.endings[slot] as number] as OrderEnd | '';
+    const ending = ends[this.details.endings[slot] as number] as OrderEnd | '';
     if (ending !== '') return ending;
     const waits = this.isStanding(slot) && this.openOf(slot) === 0;
     return this.filledOf(slot) > 0 && !waits ? 'partial' : 'pending';
   }
-
-  private grow(length: number): void {
-    this.quantities = copied(this.quantities, new Int32Array(length));
-    this.filled = copied(this.filled, new Int32Array(length));
-    this.homes = copied(this.homes, new Int32Array(length));
-    this.usersOf = copied(this.usersOf, new Int32Array(length));
-    this.flags = copied(this.flags, new Uint8Array(length));
-    this.forces = copied(this.forces, new Uint8Array(length));
-    this.leastLabels = copied(this.leastLabels, new Uint8Array(length));
-    this.endings = copied(this.endings, new Uint8Array(length));
-    this.expiries = copied(this.expiries, new Float64Array(length));
-    this.created = copied(this.created, new Float64Array(length));
-    this.updated = copied(this.updated, new Float64Array(length));
-  }
-}
-
-function copied<T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

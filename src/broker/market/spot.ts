@@ -9,19 +9,28 @@ import type { MarketContext } from './orders.ts';
 
 type SpotContext = Pick<MarketContext, 'names' | 'pipeline'>;
 
-/** By product and region; only what there are GPUs of. @throws Refusal `GPUB_UNKNOWN_PRODUCT`, those of the pipeline */
+/**
+ * By product and region, where something is for sale or leased: what a provider merely has is nobody else's business.
+ * @throws Refusal `GPUB_UNKNOWN_PRODUCT`, those of the pipeline
+ */
 export async function spotPrices({ names, pipeline }: SpotContext, query: SpotQuery): Promise<SpotPrice[]> {
   const wanted = query.gpu_type === undefined ? undefined : await names.resolve(query.gpu_type, 'query.gpu_type');
   const here = ({ region }: { region: string }) => query.region === undefined || region === query.region;
   return pipeline.read((market) => {
-    const offers = Map.groupBy(market.offers(wanted).filter(here), placeOf);
-    const uses = Map.groupBy(market.uses(wanted).filter(here), placeOf);
+    const offers = Map.groupBy(
+      market.offers(wanted).filter((offer) => here(offer) && offer.open > 0),
+      placeOf,
+    );
+    const uses = Map.groupBy(
+      market.uses(wanted).filter((use) => here(use) && use.sellableOrLeased > 0),
+      placeOf,
+    );
     const places = [...new Set([...uses.keys(), ...offers.keys()])].sort();
     return places.map((place) => {
       const [gpu_type = '', region = ''] = place.split(' ');
       const leased = sum((uses.get(place) ?? []).map((use) => use.leased));
       const all = sum((uses.get(place) ?? []).map((use) => use.sellableOrLeased));
-      const selling = (offers.get(place) ?? []).filter(({ open }) => open > 0);
+      const selling = offers.get(place) ?? [];
       const lowest = lowestPrice(selling);
       return {
         gpu_type,
