@@ -1,7 +1,7 @@
 // The books that the matching benchmark compares, behind one interface.
 import { createRequire } from 'node:module';
 import { Book, type BookRules } from '../../src/broker/engine/book.ts';
-import { Orders } from '../../src/broker/engine/orders.ts';
+import { Orders, rowOf } from '../../src/broker/engine/orders.ts';
 import type { Commands } from './matching-commands.ts';
 
 export const bookNames = ['gpubroker', 'gpubroker-pro-rata', 'nodejs-order-book', 'hft-limit-order-book'] as const;
@@ -36,7 +36,7 @@ class OurBook implements MeasuredBook {
   private readonly book: Book;
   /** Slots by id; -1 for what does not rest. */
   private readonly slots: Int32Array;
-  /** Ids by slot. */
+  /** Ids by row. */
   private ids = new Int32Array(1024);
   private priority = 0;
 
@@ -84,12 +84,11 @@ class OurBook implements MeasuredBook {
     orders.region[slot] = terms.region[at] as number;
     orders.score[slot] = terms.score[at] as number;
     orders.label[slot] = terms.label[at] as number;
-    orders.node[slot] = id % 100_000;
     orders.cluster[slot] = id % 1_000;
     orders.placement[slot] = terms.placement[at] as number;
     orders.minimum[slot] = terms.minimum[at] as number;
     orders.allOrNone[slot] = terms.allOrNone[at] as number;
-    orders.priority[slot] = this.priority++;
+    orders.setPriority(slot, this.priority++);
     book.plan(slot);
     if (book.fills.count > 0) this.execute(slot);
     if (orders.open[slot] === 0) {
@@ -113,7 +112,7 @@ class OurBook implements MeasuredBook {
 
   private endIfFilled(slot: number, taker: number): void {
     if (slot === taker || this.orders.open[slot] !== 0) return;
-    const id = this.ids[slot] as number;
+    const id = this.ids[rowOf(slot)] as number;
     if (this.slots[id] === slot) this.free(slot, id);
   }
 
@@ -123,12 +122,13 @@ class OurBook implements MeasuredBook {
   }
 
   private name(slot: number, id: number): void {
-    if (slot >= this.ids.length) {
-      const wider = new Int32Array(slot * 2);
+    const row = rowOf(slot);
+    if (row >= this.ids.length) {
+      const wider = new Int32Array(row * 2);
       wider.set(this.ids);
       this.ids = wider;
     }
-    this.ids[slot] = id;
+    this.ids[row] = id;
   }
 }
 

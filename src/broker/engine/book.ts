@@ -62,7 +62,7 @@ export class Book {
   plan(slot: number): number {
     const { orders } = this;
     this.planned = slot;
-    this.plannedPriority = orders.priority[slot] as number;
+    this.plannedPriority = orders.priorityOf(slot);
     this.plannedPrice = orders.price[slot] as number;
     this.plannedOpen = orders.open[slot] as number;
     return this.matching.plan(slot);
@@ -108,7 +108,7 @@ export class Book {
 
   /** Whether an order of this product rests. */
   has(slot: number): boolean {
-    return this.orders.page[slot] !== notResting;
+    return this.orders.place[slot] !== notResting;
   }
 
   /** The best levels of a side. */
@@ -119,7 +119,7 @@ export class Book {
       let quantity = 0;
       let orders = 0;
       for (const [, level] of here) {
-        quantity += this.resting.levels.open[level] as number;
+        quantity += this.resting.levels.openOf(level);
         orders += this.resting.levels.count[level] as number;
       }
       const [first] = here;
@@ -151,7 +151,7 @@ export class Book {
     return (
       this.planned === slot &&
       this.fills.count === 0 &&
-      orders.priority[slot] === this.plannedPriority &&
+      orders.priorityOf(slot) === this.plannedPriority &&
       orders.price[slot] === this.plannedPrice &&
       orders.open[slot] === this.plannedOpen
     );

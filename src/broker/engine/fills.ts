@@ -47,6 +47,6 @@ function tradePriceOf(orders: Orders, bid: number, ask: number, tradePrice: 'mid
   const bidPrice = orders.price[bid] as number;
   const askPrice = orders.price[ask] as number;
   if (tradePrice === 'midpoint') return (bidPrice + askPrice) * (tick / 2);
-  const bidIsOlder = (orders.priority[bid] as number) < (orders.priority[ask] as number);
+  const bidIsOlder = orders.priorityOf(bid) < orders.priorityOf(ask);
   return (bidIsOlder ? bidPrice : askPrice) * tick;
 }

@@ -2,39 +2,49 @@
 import { notResting, type Orders } from './orders.ts';
 import { sizeBit } from './sizes.ts';
 
+/** Words of 32 bits in the row of a level. */
+const levelWords = 8;
 /** A page is 64 bytes, a line of the processor's cache: four numbers about it, then slots. */
 const stride = 16;
 const header = 4;
 export const pageSlots = stride - header;
-const pageLevel = 0;
-const pagePrevious = 1;
-const pageNext = 2;
-/** How many slots, in the lowest four bits; above, at least the size classes of their orders. */
-const pageState = 3;
-const countBits = 4;
-const countMask = (1 << countBits) - 1;
-/** A page that comes down to fewer looks at the next one: so seldom, because a look is a miss of the cache. */
-const mergeAt = 5;
+const pagePrevious = 0;
+const pageNext = 1;
+/** How many places were used, in the lowest four bits; above, how many orders are left. */
+const pageState = 2;
+const stateBits = 4;
+const usedMask = (1 << stateBits) - 1;
+const oneOrder = 1 << stateBits;
+/** At least the size classes of its orders. */
+const pageSizes = 3;
+/** At a place whose order has left. Those after it stay where they are: to move them would mean to wait for their page. */
+const hole = -1;
+/** A page that comes down to so many looks at the next one: so seldom, because a look is a miss of the cache. */
+const mergeAt = 4;
+const mostMerged = (pageSlots * 2) / 3;
 const firstCapacity = 64;
 
-/** Levels of one book. The arrays are replaced when they grow: do not keep one. */
+/**
+ * Levels of one book. A level is where its row begins, in words, and so its place in every column; columns are replaced
+ * when the rows grow: do not keep one. A page is where it begins likewise.
+ */
 export class Levels {
   /** Numbers of lanes. */
-  lane = new Int32Array(firstCapacity);
-  key = new Int32Array(firstCapacity);
-  head = new Int32Array(firstCapacity);
-  tail = new Int32Array(firstCapacity);
+  lane!: Int32Array;
+  key!: Int32Array;
+  head!: Int32Array;
+  tail!: Int32Array;
   /** Orders. */
-  count = new Int32Array(firstCapacity);
+  count!: Int32Array;
   /** At least the size classes of the orders. */
-  sizes = new Int32Array(firstCapacity);
+  sizes!: Int32Array;
   /** GPUs. */
-  open = new Float64Array(firstCapacity);
-  /** No order's priority is higher: so that the newest is put last without a look at the one before. */
-  private newest = new Float64Array(firstCapacity);
+  private opens!: Float64Array;
 
   private readonly orders: Orders;
   private pages = new Int32Array(firstCapacity * stride);
+  /** No order's priority was higher: so that the newest is put last without a look at the one before. */
+  private newest = Number.NEGATIVE_INFINITY;
   private usedLevels = 0;
   private usedPages = 0;
   private readonly freeLevels: number[] = [];
@@ -42,15 +52,16 @@ export class Levels {
 
   constructor(orders: Orders) {
     this.orders = orders;
+    this.divide(new ArrayBuffer(firstCapacity * levelWords * 4));
   }
 
   get bytes(): number {
-    return this.lane.length * (6 * 4 + 2 * 8) + this.pages.byteLength;
+    return this.lane.byteLength + this.pages.byteLength;
   }
 
   allocate(lane: number, key: number): number {
-    const level = this.freeLevels.pop() ?? this.usedLevels++;
-    if (level === this.lane.length) this.grow();
+    const level = this.freeLevels.pop() ?? levelWords * this.usedLevels++;
+    if (level === this.lane.length) this.growLevels();
     const page = this.allocatePage(level, -1, -1);
     this.lane[level] = lane;
     this.key[level] = key;
@@ -58,8 +69,7 @@ export class Levels {
     this.tail[level] = page;
     this.count[level] = 0;
     this.sizes[level] = 0;
-    this.open[level] = 0;
-    this.newest[level] = Number.NEGATIVE_INFINITY;
+    this.opens[level >> 1] = 0;
     return level;
   }
 
@@ -69,186 +79,194 @@ export class Levels {
     this.freeLevels.push(level);
   }
 
+  /** GPUs. */
+  openOf(level: number): number {
+    return this.opens[level >> 1] as number;
+  }
+
+  addOpen(level: number, more: number): void {
+    this.opens[level >> 1] = (this.opens[level >> 1] as number) + more;
+  }
+
   /** The first page of a level that may hold one of the sizes, from `page` on; -1 for none. */
   pageFrom(page: number, sizes: number): number {
     const { pages } = this;
     let at = page;
-    while (at >= 0) {
-      const state = pages[at * stride + pageState] as number;
-      if (((state >> countBits) & sizes) !== 0) return at;
-      at = pages[at * stride + pageNext] as number;
-    }
-    return -1;
+    while (at >= 0 && ((pages[at + pageSizes] as number) & sizes) === 0) at = pages[at + pageNext] as number;
+    return at;
   }
 
   next(page: number): number {
-    return this.pages[page * stride + pageNext] as number;
+    return this.pages[page + pageNext] as number;
   }
 
-  countOf(page: number): number {
-    return (this.pages[page * stride + pageState] as number) & countMask;
+  /** Places of a page that were used. */
+  usedOf(page: number): number {
+    return (this.pages[page + pageState] as number) & usedMask;
   }
 
+  /** The order at a place of a page; negative for one that has left. */
   slotAt(page: number, index: number): number {
-    return this.pages[page * stride + header + index] as number;
+    return this.pages[page + header + index] as number;
   }
 
-  levelOf(page: number): number {
-    return this.pages[page * stride + pageLevel] as number;
+  /** The first place of a page, from `index` on, with an order; at least {@link usedOf} for none. */
+  placeFrom(page: number, index: number): number {
+    const used = this.usedOf(page);
+    let at = index;
+    while (at < used && this.slotAt(page, at) < 0) at++;
+    return at;
   }
 
-  /** Corrects which of the sizes the page has, after a look at all of its orders. */
-  tightenPage(page: number, sizes: number, found: number): void {
-    const at = page * stride + pageState;
-    this.pages[at] = (this.pages[at] as number) & ~((sizes & ~found) << countBits);
+  /** Corrects which sizes the page has, after a look at all of its orders. */
+  tightenPage(page: number, found: number): void {
+    this.pages[page + pageSizes] = found;
   }
 
-  /** Says that an order of the page has this size now. */
-  markPage(page: number, size: number): void {
-    const at = page * stride + pageState;
-    this.pages[at] = (this.pages[at] as number) | (size << countBits);
+  /** Says that a resting order has this size now. */
+  markSize(slot: number, size: number): void {
+    const at = pageOf(this.orders.place[slot] as number) + pageSizes;
+    this.pages[at] = (this.pages[at] as number) | size;
   }
 
   /** Puts an order into a level, at its priority. The caller keeps count, sizes and open of the level. */
   insert(level: number, slot: number): void {
-    const { orders } = this;
-    const priority = orders.priority[slot] as number;
+    const priority = this.orders.priorityOf(slot);
     let page = this.tail[level] as number;
-    let count = this.countOf(page);
-    // The newest comes last: all but a few inserts end here.
-    if ((this.newest[level] as number) < priority) {
-      this.newest[level] = priority;
-      if (count === pageSlots) {
-        page = this.allocatePage(level, page, -1);
-        count = 0;
-      }
-      this.putAt(page, count, count, slot);
+    this.orders.level[slot] = level;
+    if (this.newest > priority) {
+      this.insertBetween(level, slot, priority);
       return;
     }
-    while ((orders.priority[this.slotAt(page, 0)] as number) > priority) {
-      const previous = this.pages[page * stride + pagePrevious] as number;
-      if (previous < 0) break;
-      page = previous;
-    }
-    if (this.countOf(page) === pageSlots) page = this.split(page, priority);
-    count = this.countOf(page);
-    let index = count;
-    while (index > 0 && (orders.priority[this.slotAt(page, index - 1)] as number) > priority) index--;
-    this.putAt(page, index, count, slot);
+    // The newest comes last: all but a few end here.
+    this.newest = priority;
+    if (this.usedOf(page) === pageSlots) page = this.allocatePage(level, page, -1);
+    this.append(page, slot);
   }
 
   /** Takes an order out of its level; the caller keeps count and open of the level. */
   remove(slot: number): void {
+    const { orders, pages } = this;
+    const place = orders.place[slot] as number;
+    orders.place[slot] = notResting;
+    pages[place] = hole;
+    const page = pageOf(place);
+    const state = (pages[page + pageState] as number) - oneOrder;
+    pages[page + pageState] = state;
+    const count = state >> stateBits;
+    if (count === 0) this.empty(orders.level[slot] as number, page);
+    else if (count === mergeAt) this.merge(orders.level[slot] as number, page);
+  }
+
+  private append(page: number, slot: number): void {
     const { pages } = this;
-    const page = this.orders.page[slot] as number;
-    this.orders.page[slot] = notResting;
-    const base = page * stride;
-    const first = base + header;
-    const state = pages[base + pageState] as number;
-    const count = state & countMask;
-    let at = first;
-    while (pages[at] !== slot) at++;
-    for (const last = first + count - 1; at < last; at++) pages[at] = pages[at + 1] as number;
-    pages[base + pageState] = count === 1 ? 0 : state - 1;
-    const next = pages[base + pageNext] as number;
-    const previous = pages[base + pagePrevious] as number;
-    if (count === 1) {
-      if (previous >= 0 || next >= 0) this.unlink(page, previous, next);
-    } else if (count === mergeAt && next >= 0 && count - 1 + this.countOf(next) <= (pageSlots * 2) / 3) {
-      this.merge(page, next);
+    const state = pages[page + pageState] as number;
+    const place = page + header + (state & usedMask);
+    pages[place] = slot;
+    pages[page + pageState] = state + oneOrder + 1;
+    pages[page + pageSizes] = (pages[page + pageSizes] as number) | sizeBit(this.orders.open[slot] as number);
+    this.orders.place[slot] = place;
+  }
+
+  private insertBetween(level: number, slot: number, priority: number): void {
+    let page = this.tail[level] as number;
+    while (!this.beginsBefore(page, priority)) {
+      const previous = this.pages[page + pagePrevious] as number;
+      if (previous < 0) break;
+      page = previous;
     }
+    const slots = this.take(page);
+    const index = slots.findLastIndex((other) => this.orders.priorityOf(other) < priority) + 1;
+    slots.splice(index, 0, slot);
+    const half = slots.length > pageSlots ? slots.length >> 1 : slots.length;
+    const next = half < slots.length ? this.allocatePage(level, page, this.next(page)) : page;
+    for (const [at, each] of slots.entries()) this.append(at < half ? page : next, each);
   }
 
-  private putAt(page: number, index: number, count: number, slot: number): void {
-    const { pages } = this;
-    const base = page * stride;
-    for (let at = base + header + count; at > base + header + index; at--) pages[at] = pages[at - 1] as number;
-    pages[base + header + index] = slot;
-    const size = sizeBit(this.orders.open[slot] as number);
-    pages[base + pageState] = ((pages[base + pageState] as number) + 1) | (size << countBits);
-    this.orders.page[slot] = page;
+  /** Whether an order of the page is older. */
+  private beginsBefore(page: number, priority: number): boolean {
+    const first = this.placeFrom(page, 0);
+    return first < this.usedOf(page) && this.orders.priorityOf(this.slotAt(page, first)) < priority;
   }
 
-  /** Halves a full page. @returns the half that the priority belongs to */
-  private split(page: number, priority: number): number {
-    const half = pageSlots / 2;
-    const next = this.allocatePage(this.levelOf(page), page, this.next(page));
-    const { pages } = this;
-    const sizes = (pages[page * stride + pageState] as number) & ~countMask;
-    for (let i = 0; i < half; i++) {
-      const slot = this.slotAt(page, half + i);
-      pages[next * stride + header + i] = slot;
-      this.orders.page[slot] = next;
-    }
-    pages[page * stride + pageState] = sizes | half;
-    pages[next * stride + pageState] = sizes | half;
-    return (this.orders.priority[this.slotAt(next, 0)] as number) < priority ? next : page;
+  /** Empties a page. @returns its orders */
+  private take(page: number): number[] {
+    const slots: number[] = [];
+    const used = this.usedOf(page);
+    for (let at = 0; at < used; at++) if (this.slotAt(page, at) >= 0) slots.push(this.slotAt(page, at));
+    this.pages[page + pageState] = 0;
+    this.pages[page + pageSizes] = 0;
+    return slots;
   }
 
-  /** Moves what the next page holds to this one. */
-  private merge(page: number, next: number): void {
-    const { pages } = this;
-    const from = next * stride;
-    const to = page * stride;
-    const count = (pages[to + pageState] as number) & countMask;
-    const more = (pages[from + pageState] as number) & countMask;
-    for (let i = 0; i < more; i++) {
-      const slot = pages[from + header + i] as number;
-      pages[to + header + count + i] = slot;
-      this.orders.page[slot] = page;
-    }
-    const sizes = ((pages[to + pageState] as number) | (pages[from + pageState] as number)) & ~countMask;
-    pages[to + pageState] = sizes | (count + more);
-    this.unlink(next, page, pages[from + pageNext] as number);
+  /** Moves what the next page holds to a page where there is little left. */
+  private merge(level: number, page: number): void {
+    const next = this.next(page);
+    if (next < 0 || (this.pages[next + pageState] as number) >> stateBits > mostMerged - mergeAt) return;
+    const slots = this.take(page);
+    slots.push(...this.take(next));
+    for (const slot of slots) this.append(page, slot);
+    this.empty(level, next);
   }
 
-  private unlink(page: number, previous: number, next: number): void {
+  /** A page without orders goes, unless it is the only one. */
+  private empty(level: number, page: number): void {
     const { pages } = this;
-    const level = this.levelOf(page);
-    if (previous >= 0) pages[previous * stride + pageNext] = next;
+    const previous = pages[page + pagePrevious] as number;
+    const next = pages[page + pageNext] as number;
+    pages[page + pageState] = 0;
+    pages[page + pageSizes] = 0;
+    if (previous < 0 && next < 0) return;
+    if (previous >= 0) pages[previous + pageNext] = next;
     else this.head[level] = next;
-    if (next >= 0) pages[next * stride + pagePrevious] = previous;
+    if (next >= 0) pages[next + pagePrevious] = previous;
     else this.tail[level] = previous;
     this.freePages.push(page);
   }
 
   private allocatePage(level: number, previous: number, next: number): number {
-    const page = this.freePages.pop() ?? this.usedPages++;
-    if ((page + 1) * stride > this.pages.length) {
-      const pages = new Int32Array(Math.ceil((this.pages.length * 1.25) / stride) * stride);
-      pages.set(this.pages);
-      this.pages = pages;
-    }
+    const page = this.freePages.pop() ?? stride * this.usedPages++;
+    if (page === this.pages.length) this.growPages();
     const { pages } = this;
-    pages[page * stride + pageLevel] = level;
-    pages[page * stride + pagePrevious] = previous;
-    pages[page * stride + pageNext] = next;
-    pages[page * stride + pageState] = 0;
-    if (previous >= 0) pages[previous * stride + pageNext] = page;
-    if (next >= 0) pages[next * stride + pagePrevious] = page;
+    pages[page + pagePrevious] = previous;
+    pages[page + pageNext] = next;
+    pages[page + pageState] = 0;
+    pages[page + pageSizes] = 0;
+    if (previous >= 0) pages[previous + pageNext] = page;
+    if (next >= 0) pages[next + pagePrevious] = page;
     else this.tail[level] = page;
     return page;
   }
 
-  private grow(): void {
-    const capacity = Math.ceil(this.lane.length * 1.25);
-    const wider = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(capacity);
-      to.set(from);
-      return to;
-    };
-    this.lane = wider(this.lane);
-    this.key = wider(this.key);
-    this.head = wider(this.head);
-    this.tail = wider(this.tail);
-    this.count = wider(this.count);
-    this.sizes = wider(this.sizes);
-    const wider64 = (from: Float64Array): Float64Array<ArrayBuffer> => {
-      const to = new Float64Array(capacity);
-      to.set(from);
-      return to;
-    };
-    this.open = wider64(this.open);
-    this.newest = wider64(this.newest);
+  private growPages(): void {
+    const pages = new Int32Array(quarterMore(this.pages.length));
+    pages.set(this.pages);
+    this.pages = pages;
   }
+
+  private growLevels(): void {
+    const rows = new ArrayBuffer(quarterMore(this.lane.length) * 4);
+    new Int32Array(rows).set(this.lane);
+    this.divide(rows);
+  }
+
+  private divide(rows: ArrayBuffer): void {
+    this.lane = new Int32Array(rows);
+    this.key = new Int32Array(rows, 4);
+    this.head = new Int32Array(rows, 2 * 4);
+    this.tail = new Int32Array(rows, 3 * 4);
+    this.count = new Int32Array(rows, 4 * 4);
+    this.sizes = new Int32Array(rows, 5 * 4);
+    this.opens = new Float64Array(rows, 6 * 4);
+  }
+}
+
+/** The page of a place. */
+function pageOf(place: number): number {
+  return place & -stride;
+}
+
+/** Words for a quarter more rows, in whole rows. */
+function quarterMore(words: number): number {
+  return Math.ceil((words * 1.25) / stride) * stride;
 }

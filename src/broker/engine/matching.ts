@@ -179,8 +179,8 @@ export class Matching {
       if (level < 0) return;
       key = levels.key[level] as number;
       for (let page = levels.head[level] as number; page >= 0; page = levels.next(page)) {
-        const count = levels.countOf(page);
-        for (let i = 0; i < count; i++) yield levels.slotAt(page, i);
+        const used = levels.usedOf(page);
+        for (let i = 0; i < used; i++) if (levels.slotAt(page, i) >= 0) yield levels.slotAt(page, i);
       }
     }
   }

@@ -153,7 +153,7 @@ function changeAsk(market: Market, offer: Offer, slot: number, { open, price, ho
   columns.open[slot] = open;
   columns.price[slot] = price / tick;
   columns.duration[slot] = hours;
-  if (grows || price !== before.price) columns.priority[slot] = market.nextPriority();
+  if (grows || price !== before.price) columns.setPriority(slot, market.nextPriority());
   if (isTold) {
     orders.setQuantity(slot, orders.filledOf(slot) + open);
     if (!orders.isStanding(slot)) orders.setReason(slot, 'supply');

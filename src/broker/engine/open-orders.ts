@@ -1,11 +1,11 @@
-// Every open order, the rest of it: what the book does not look at, next to the columns of the book, by the same slot.
+// Every open order, the rest of it: what the book does not look at, next to the rows of the book.
 import type { Digest } from './digest.ts';
 import { Names } from './names.ts';
 import { labels, type NewOrder, type OrderImage, type OrderProgress, type OrderStatus, tick } from './order.ts';
 import { OrderDetails } from './order-details.ts';
 import { OrderIds } from './order-ids.ts';
-import { askSide, bidSide, Orders, placements } from './orders.ts';
-import { sortedBy } from './sorting.ts';
+import { askSide, bidSide, Orders, placements, rowOf, slotOf } from './orders.ts';
+import { sortedInTime } from './sorting.ts';
 
 const placementNames = ['any', 'node', 'cluster'] as const;
 const timesInForce = ['gtc', 'ioc', 'fok', 'gtd'] as const;
@@ -44,15 +44,17 @@ export class OpenOrders {
 
   /** The slot of an order that is open or has ended in this command; undefined for another. */
   find(id: string): number | undefined {
-    return this.ids.find(id);
+    const row = this.ids.find(id);
+    return row === undefined ? undefined : slotOf(row);
   }
 
   /** An order with nothing filled and all of it open; an ask has no attributes of its node yet. */
   add(order: NewOrder, { home, priority, at, standing }: OrderPlace): number {
     const { columns } = this;
     const slot = columns.allocate();
-    this.details.reach(columns.side.length);
-    this.ids.add(slot, order.id);
+    const row = rowOf(slot);
+    this.details.reach(columns.rows);
+    this.ids.add(row, order.id);
     columns.side[slot] = order.side === 'bid' ? bidSide : askSide;
     columns.price[slot] = order.price / tick;
     columns.open[slot] = order.quantity;
@@ -61,23 +63,23 @@ export class OpenOrders {
     columns.region[slot] = order.region === null ? 0 : this.regions.numberOf(order.region);
     columns.score[slot] = order.minScore;
     columns.label[slot] = order.minLabel === null ? 0 : labels.indexOf(order.minLabel);
-    columns.node[slot] = order.nodeId === null ? 0 : this.nodes.numberOf(order.nodeId);
+    this.details.nodes[row] = order.nodeId === null ? 0 : this.nodes.numberOf(order.nodeId);
     columns.cluster[slot] = 0;
     columns.placement[slot] = placements[order.placement];
     columns.minimum[slot] = order.minQuantity;
     columns.allOrNone[slot] = order.allOrNone ? 1 : 0;
-    columns.priority[slot] = priority;
-    this.details.quantities[slot] = order.quantity;
-    this.details.filled[slot] = 0;
-    this.details.homes[slot] = home;
-    this.details.users[slot] = order.userId === null ? 0 : this.users.numberOf(order.userId);
-    this.details.flags[slot] = (order.interruptible ? interruptibleFlag : 0) | (standing ? standingFlag : 0);
-    this.details.forces[slot] = timesInForce.indexOf(order.timeInForce);
-    this.details.leastLabels[slot] = order.minLabel === null ? noLabel : labels.indexOf(order.minLabel);
-    this.details.endings[slot] = 0;
-    this.details.expiries[slot] = order.expiresAt ?? never;
-    this.details.created[slot] = at;
-    this.details.updated[slot] = at;
+    columns.setPriority(slot, priority);
+    this.details.quantities[row] = order.quantity;
+    this.details.filled[row] = 0;
+    this.details.homes[row] = home;
+    this.details.users[row] = order.userId === null ? 0 : this.users.numberOf(order.userId);
+    this.details.flags[row] = (order.interruptible ? interruptibleFlag : 0) | (standing ? standingFlag : 0);
+    this.details.forces[row] = timesInForce.indexOf(order.timeInForce);
+    this.details.leastLabels[row] = order.minLabel === null ? noLabel : labels.indexOf(order.minLabel);
+    this.details.endings[row] = 0;
+    this.details.expiries[row] = order.expiresAt ?? never;
+    this.details.created[row] = at;
+    this.details.updated[row] = at;
     if (order.clientOrderId !== null) this.clientIds.set(slot, order.clientOrderId);
     return slot;
   }
@@ -85,14 +87,14 @@ export class OpenOrders {
   /** Puts back what happened to an order that {@link add} has just made. */
   restore(slot: number, { open, filled, reason, at }: OrderImage): void {
     this.columns.open[slot] = open;
-    this.details.filled[slot] = filled;
-    this.details.updated[slot] = at;
+    this.details.filled[rowOf(slot)] = filled;
+    this.details.updated[rowOf(slot)] = at;
     this.setReason(slot, reason);
   }
 
   /** Forgets an order, once it was told that it is over. */
   release(slot: number): void {
-    this.ids.remove(slot);
+    this.ids.remove(rowOf(slot));
     this.clientIds.delete(slot);
     this.reasons.delete(slot);
     this.columns.release(slot);
@@ -100,16 +102,16 @@ export class OpenOrders {
 
   /** Every open order, in no order. */
   slots(): Int32Array {
-    return this.ids.slots();
+    return this.ids.rows().map(slotOf);
   }
 
   /** Every open order, oldest place in time first. */
   slotsInTime(): Int32Array {
-    return sortedBy(this.ids.slots(), this.columns.priority);
+    return sortedInTime(this.slots(), this.columns);
   }
 
   idOf(slot: number): string {
-    return this.ids.idOf(slot);
+    return this.ids.idOf(rowOf(slot));
   }
   isBid(slot: number): boolean {
     return this.columns.side[slot] === bidSide;
@@ -125,35 +127,35 @@ export class OpenOrders {
     return this.columns.duration[slot] as number;
   }
   priorityOf(slot: number): number {
-    return this.columns.priority[slot] as number;
+    return this.columns.priorityOf(slot);
   }
   accountOf(slot: number): string {
     return this.accounts.nameOf(this.columns.account[slot] as number);
   }
   quantityOf(slot: number): number {
-    return this.details.quantities[slot] as number;
+    return this.details.quantities[rowOf(slot)] as number;
   }
   filledOf(slot: number): number {
-    return this.details.filled[slot] as number;
+    return this.details.filled[rowOf(slot)] as number;
   }
   homeOf(slot: number): number {
-    return this.details.homes[slot] as number;
+    return this.details.homes[rowOf(slot)] as number;
   }
   isInterruptible(slot: number): boolean {
-    return ((this.details.flags[slot] as number) & interruptibleFlag) !== 0;
+    return ((this.details.flags[rowOf(slot)] as number) & interruptibleFlag) !== 0;
   }
   isStanding(slot: number): boolean {
-    return ((this.details.flags[slot] as number) & standingFlag) !== 0;
+    return ((this.details.flags[rowOf(slot)] as number) & standingFlag) !== 0;
   }
   timeInForceOf(slot: number): NewOrder['timeInForce'] {
-    return timesInForce[this.details.forces[slot] as number] as NewOrder['timeInForce'];
+    return timesInForce[this.details.forces[rowOf(slot)] as number] as NewOrder['timeInForce'];
   }
   /** Infinity for never. */
   expiryOf(slot: number): number {
-    return this.details.expiries[slot] as number;
+    return this.details.expiries[rowOf(slot)] as number;
   }
   isOver(slot: number): boolean {
-    return this.details.endings[slot] !== 0;
+    return this.details.endings[rowOf(slot)] !== 0;
   }
   /** Micro-dollars held back for what is open. */
   escrowOf(slot: number): number {
@@ -161,23 +163,23 @@ export class OpenOrders {
   }
 
   setQuantity(slot: number, quantity: number): void {
-    this.details.quantities[slot] = quantity;
+    this.details.quantities[rowOf(slot)] = quantity;
   }
   /** The book, or the auction, lowers what is open. */
   addFilled(slot: number, quantity: number): void {
-    this.details.filled[slot] = (this.details.filled[slot] as number) + quantity;
+    this.details.filled[rowOf(slot)] = (this.details.filled[rowOf(slot)] as number) + quantity;
   }
   setReason(slot: number, reason: string): void {
     if (reason === '') this.reasons.delete(slot);
     else this.reasons.set(slot, reason);
   }
   setUpdated(slot: number, at: number): void {
-    this.details.updated[slot] = at;
+    this.details.updated[rowOf(slot)] = at;
   }
   /** Nothing of it is open any more; its slot stays until it is released. */
   end(slot: number, how: OrderEnd, reason: string): void {
     this.columns.open[slot] = 0;
-    this.details.endings[slot] = ends.indexOf(how);
+    this.details.endings[rowOf(slot)] = ends.indexOf(how);
     this.setReason(slot, reason);
   }
 
@@ -192,7 +194,7 @@ export class OpenOrders {
       filled: this.filledOf(slot),
       escrow: this.escrowOf(slot),
       priority: this.priorityOf(slot),
-      at: this.details.updated[slot] as number,
+      at: this.details.updated[rowOf(slot)] as number,
       reason: this.reasons.get(slot) ?? '',
     };
   }
@@ -201,10 +203,10 @@ export class OpenOrders {
   imageOf(slot: number, product: string): OrderImage {
     const { columns } = this;
     const isBid = this.isBid(slot);
-    const user = this.details.users[slot] as number;
+    const user = this.details.users[rowOf(slot)] as number;
     const region = columns.region[slot] as number;
-    const node = columns.node[slot] as number;
-    const leastLabel = this.details.leastLabels[slot] as number;
+    const node = this.details.nodes[rowOf(slot)] as number;
+    const leastLabel = this.details.leastLabels[rowOf(slot)] as number;
     const expiry = this.expiryOf(slot);
     return {
       ...this.progressOf(slot),
@@ -224,26 +226,28 @@ export class OpenOrders {
       nodeId: node === 0 ? null : this.nodes.nameOf(node),
       interruptible: this.isInterruptible(slot),
       standing: this.isStanding(slot),
-      createdAt: this.details.created[slot] as number,
+      createdAt: this.details.created[rowOf(slot)] as number,
     };
   }
 
   /** Mixes in all that {@link imageOf} says. */
   digest(slot: number, product: string, digest: Digest): void {
     const { columns } = this;
-    this.ids.digest(slot, digest);
+    this.ids.digest(rowOf(slot), digest);
     digest.text(product);
     digest.text(this.accountOf(slot));
-    digest.text(this.users.nameOf(this.details.users[slot] as number));
-    digest.text(this.nodes.nameOf(columns.node[slot] as number));
+    digest.text(this.users.nameOf(this.details.users[rowOf(slot)] as number));
+    digest.text(this.nodes.nameOf(this.details.nodes[rowOf(slot)] as number));
     digest.text(this.clientIds.get(slot) ?? '');
     digest.text(this.reasons.get(slot) ?? '');
     if (this.isBid(slot)) {
       digest.text(this.regions.nameOf(columns.region[slot] as number));
       digest.word(columns.score[slot] as number);
     }
-    digest.word((columns.side[slot] as number) | ((this.details.flags[slot] as number) << 1));
-    digest.word((this.details.forces[slot] as number) | ((this.details.leastLabels[slot] as number) << 8));
+    digest.word((columns.side[slot] as number) | ((this.details.flags[rowOf(slot)] as number) << 1));
+    digest.word(
+      (this.details.forces[rowOf(slot)] as number) | ((this.details.leastLabels[rowOf(slot)] as number) << 8),
+    );
     digest.word((columns.placement[slot] as number) | ((columns.allOrNone[slot] as number) << 2));
     digest.word(columns.price[slot] as number);
     digest.word(this.openOf(slot));
@@ -253,13 +257,13 @@ export class OpenOrders {
     digest.word(columns.minimum[slot] as number);
     digest.number(this.priorityOf(slot));
     digest.number(this.expiryOf(slot));
-    digest.number(this.details.created[slot] as number);
-    digest.number(this.details.updated[slot] as number);
+    digest.number(this.details.created[rowOf(slot)] as number);
+    digest.number(this.details.updated[rowOf(slot)] as number);
   }
 
   /** A standing ask that has sold all waits for GPUs to come back. */
   private statusOf(slot: number): OrderStatus {
-    const ending = ends[this.details.endings[slot] as number] as OrderEnd | '';
+    const ending = ends[this.details.endings[rowOf(slot)] as number] as OrderEnd | '';
     if (ending !== '') return ending;
     const waits = this.isStanding(slot) && this.openOf(slot) === 0;
     return this.filledOf(slot) > 0 && !waits ? 'partial' : 'pending';

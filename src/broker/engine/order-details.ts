@@ -1,4 +1,4 @@
-// The columns of open orders that the book does not look at, by the same slots as its own.
+// The columns of open orders that the book does not look at, by the places of its rows.
 
 /** The arrays are replaced when they grow: do not keep one. */
 export class OrderDetails {
@@ -7,6 +7,8 @@ export class OrderDetails {
   /** Of an ask the number of its offer, of a bid that of its product. */
   homes = new Int32Array(0);
   users = new Int32Array(0);
+  /** Of an ask. */
+  nodes = new Int32Array(0);
   flags = new Uint8Array(0);
   forces = new Uint8Array(0);
   leastLabels = new Uint8Array(0);
@@ -15,13 +17,14 @@ export class OrderDetails {
   created = new Float64Array(0);
   updated = new Float64Array(0);
 
-  /** Makes room for so many slots. */
+  /** Makes room for so many rows. */
   reach(length: number): void {
     if (length <= this.quantities.length) return;
     this.quantities = copied(this.quantities, new Int32Array(length));
     this.filled = copied(this.filled, new Int32Array(length));
     this.homes = copied(this.homes, new Int32Array(length));
     this.users = copied(this.users, new Int32Array(length));
+    this.nodes = copied(this.nodes, new Int32Array(length));
     this.flags = copied(this.flags, new Uint8Array(length));
     this.forces = copied(this.forces, new Uint8Array(length));
     this.leastLabels = copied(this.leastLabels, new Uint8Array(length));

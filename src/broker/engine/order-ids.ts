@@ -1,4 +1,4 @@
-// Finds the slot of an order by its id: a hash table over typed arrays, because a million texts would cost ten times
+// Finds the row of an order by its id: a hash table over typed arrays, because a million texts would cost ten times
 // the memory.
 import type { Digest } from './digest.ts';
 import { readUuid, uuidOf } from './ids.ts';
@@ -6,56 +6,56 @@ import { readUuid, uuidOf } from './ids.ts';
 const empty = -1;
 
 export class OrderIds {
-  /** Four words of each slot. */
+  /** Four words of each row. */
   private words = new Uint32Array(4 * 1024);
-  /** Slots by hash, with linear probing; a power of two, at most five eighths full. */
+  /** Rows by hash, with linear probing; a power of two, at most five eighths full. */
   private table = new Int32Array(2048).fill(empty);
   private size = 0;
   private readonly wanted = new Uint32Array(4);
 
-  /** The slot of an id; undefined where there is none. */
+  /** The row of an id; undefined where there is none. */
   find(id: string): number | undefined {
     if (id.length !== 36) return undefined;
     readUuid(id, this.wanted);
     const mask = this.table.length - 1;
     for (let at = hash(this.wanted, 0) & mask; ; at = (at + 1) & mask) {
-      const slot = this.table[at] as number;
-      if (slot === empty) return undefined;
-      if (this.isWanted(slot)) return slot;
+      const row = this.table[at] as number;
+      if (row === empty) return undefined;
+      if (this.isWanted(row)) return row;
     }
   }
 
-  /** Every slot, in no order. */
-  slots(): Int32Array {
-    return this.table.filter((slot) => slot !== empty);
+  /** Every row, in no order. */
+  rows(): Int32Array {
+    return this.table.filter((row) => row !== empty);
   }
 
   /** Mixes in an id. */
-  digest(slot: number, digest: Digest): void {
-    for (let at = slot * 4; at < slot * 4 + 4; at++) digest.word(this.words[at] as number);
+  digest(row: number, digest: Digest): void {
+    for (let at = row * 4; at < row * 4 + 4; at++) digest.word(this.words[at] as number);
   }
 
-  idOf(slot: number): string {
+  idOf(row: number): string {
     const { words } = this;
-    const at = slot * 4;
+    const at = row * 4;
     return uuidOf(words[at] as number, words[at + 1] as number, words[at + 2] as number, words[at + 3] as number);
   }
 
-  /** The id is a UUID that has no slot. */
-  add(slot: number, id: string): void {
-    if (slot * 4 >= this.words.length) this.growWords(slot);
+  /** The id is a UUID that has no row. */
+  add(row: number, id: string): void {
+    if (row * 4 >= this.words.length) this.growWords(row);
     readUuid(id, this.wanted);
-    this.words.set(this.wanted, slot * 4);
+    this.words.set(this.wanted, row * 4);
     if (++this.size > (this.table.length / 8) * 5) this.growTable();
-    this.put(slot);
+    this.put(row);
   }
 
-  /** Those that come after in the row move up, so that no hole parts them from their place. */
-  remove(slot: number): void {
+  /** Those that come after in the sequence move up, so that no hole parts them from their place. */
+  remove(row: number): void {
     const { table } = this;
     const mask = table.length - 1;
-    let hole = this.placeOf(slot);
-    while (table[hole] !== slot) hole = (hole + 1) & mask;
+    let hole = this.placeOf(row);
+    while (table[hole] !== row) hole = (hole + 1) & mask;
     for (let at = (hole + 1) & mask; table[at] !== empty; at = (at + 1) & mask) {
       const distance = (at - this.placeOf(table[at] as number)) & mask;
       if (distance < ((at - hole) & mask)) continue;
@@ -66,13 +66,13 @@ export class OrderIds {
     this.size--;
   }
 
-  private placeOf(slot: number): number {
-    return hash(this.words, slot * 4) & (this.table.length - 1);
+  private placeOf(row: number): number {
+    return hash(this.words, row * 4) & (this.table.length - 1);
   }
 
-  private isWanted(slot: number): boolean {
+  private isWanted(row: number): boolean {
     const { words, wanted } = this;
-    const at = slot * 4;
+    const at = row * 4;
     return (
       words[at + 3] === wanted[3] &&
       words[at] === wanted[0] &&
@@ -81,15 +81,15 @@ export class OrderIds {
     );
   }
 
-  private put(slot: number): void {
+  private put(row: number): void {
     const mask = this.table.length - 1;
-    let at = this.placeOf(slot);
+    let at = this.placeOf(row);
     while (this.table[at] !== empty) at = (at + 1) & mask;
-    this.table[at] = slot;
+    this.table[at] = row;
   }
 
-  private growWords(slot: number): void {
-    const longer = new Uint32Array(Math.ceil((slot + 1) * 1.25) * 4);
+  private growWords(row: number): void {
+    const longer = new Uint32Array(Math.ceil((row + 1) * 1.25) * 4);
     longer.set(this.words);
     this.words = longer;
   }
@@ -97,7 +97,7 @@ export class OrderIds {
   private growTable(): void {
     const before = this.table;
     this.table = new Int32Array(before.length * 2).fill(empty);
-    for (const slot of before) if (slot !== empty) this.put(slot);
+    for (const row of before) if (row !== empty) this.put(row);
   }
 }
 

@@ -1,66 +1,95 @@
-// The open orders of all products, as a struct of arrays: a slot is the place of one order in every array.
+// The open orders of all products: each a row of 64 bytes, so that one look at memory brings all of it.
 
-/** What an array of {@link Orders} holds for a bid. */
+/** What a column of {@link Orders} holds for a bid. */
 export const bidSide = 0;
-/** What an array of {@link Orders} holds for an ask. */
+/** What a column of {@link Orders} holds for an ask. */
 export const askSide = 1;
 /** Placements as they stand in {@link Orders.placement}. */
 export const placements = { any: 0, node: 1, cluster: 2 } as const;
 
-/** Of {@link Orders.page}: the order rests in no book. */
+/** Of {@link Orders.place}: the order rests in no book. */
 export const notResting = -1;
 
+/** Words of 32 bits in a row. */
+const rowWords = 16;
+const rowBits = 4;
 const firstCapacity = 1024;
-/** Five columns of bytes, three of 16 bits, six of 32, and the priority. */
-const bytesPerOrder = 5 + 3 * 2 + 6 * 4 + 8;
+
+/** The place of a slot's row among the rows, from 0: for arrays of other things about the same orders. */
+export function rowOf(slot: number): number {
+  return slot >> rowBits;
+}
+
+/** The slot of a row. */
+export function slotOf(row: number): number {
+  return row << rowBits;
+}
 
 /**
- * Columns of open orders. Whoever allocates a slot fills all of its columns. The arrays are replaced when they grow: do not
- * keep one. Strings (accounts, regions, nodes, clusters) are numbered by the caller, from 0, densely.
+ * Rows of open orders. A slot is where the row of an order begins, in words; a column begins one word after the one
+ * before, so that a slot is its place in every column. Whoever allocates a slot fills all of its columns. The columns are
+ * replaced when the rows grow: do not keep one. Strings (accounts, regions, nodes, clusters) are numbered by the caller,
+ * from 0, densely.
  */
 export class Orders {
+  /** Where it rests, in a page and in a level; kept by the book. */
+  place!: Int32Array;
+  level!: Int32Array;
+  /** GPUs that are still to be filled. */
+  open!: Int32Array;
+  account!: Int32Array;
+  /** Of an ask. */
+  cluster!: Int32Array;
   /** 0 bid, 1 ask. */
-  side = new Uint8Array(firstCapacity);
-  /** Limit, in ticks. */
-  price = new Int32Array(firstCapacity);
-  /** GPUs that are still to be filled; `mostGpus` and `longestHours` fit into 16 bits. */
-  open = new Uint16Array(firstCapacity);
-  account = new Int32Array(firstCapacity);
+  side!: Int32Array;
   /** Hours: of a bid what it wants, of an ask the longest that it sells. */
-  duration = new Uint16Array(firstCapacity);
+  duration!: Int32Array;
+  /** Limit, in ticks. */
+  price!: Int32Array;
+  /** 0 to 100: of an ask its score, of a bid the lowest that it takes. */
+  score!: Int32Array;
   /** 0 for none, which only a bid has. */
-  region = new Int32Array(firstCapacity);
-  /** Of an ask its score, of a bid the lowest that it takes; 0 to 100. */
-  score = new Uint8Array(firstCapacity);
+  region!: Int32Array;
   /** Index into `labels`: of an ask its label, of a bid the lowest that it takes. */
-  label = new Uint8Array(firstCapacity);
-  /** Of an ask. */
-  node = new Int32Array(firstCapacity);
-  /** Of an ask. */
-  cluster = new Int32Array(firstCapacity);
+  label!: Int32Array;
   /** Of a bid: 0 any, 1 node, 2 cluster. */
-  placement = new Uint8Array(firstCapacity);
+  placement!: Int32Array;
   /** Of a bid: the fewest GPUs that it takes at once; 1 for none. */
-  minimum = new Uint16Array(firstCapacity);
+  minimum!: Int32Array;
   /** Of a bid: 1 if it takes all of what is open or nothing. */
-  allOrNone = new Uint8Array(firstCapacity);
-  /** Its place in time: a lower one is served first. No two orders have the same. */
-  priority = new Float64Array(firstCapacity);
-  /** Where it rests; kept by the book. */
-  page = new Int32Array(firstCapacity).fill(notResting);
+  allOrNone!: Int32Array;
+  private priorities!: Float64Array;
 
   private used = 0;
   private capacity = firstCapacity;
   private readonly free: number[] = [];
+
+  constructor() {
+    this.divide(new ArrayBuffer(firstCapacity * rowWords * 4));
+  }
 
   /** Slots that are allocated. */
   get count(): number {
     return this.used - this.free.length;
   }
 
-  /** Memory of the columns. */
+  /** Rows that there is room for. */
+  get rows(): number {
+    return this.capacity;
+  }
+
+  /** Memory of the rows. */
   get bytes(): number {
-    return this.capacity * bytesPerOrder;
+    return this.capacity * rowWords * 4;
+  }
+
+  /** Its place in time: a lower one is served first. No two orders have the same. */
+  priorityOf(slot: number): number {
+    return this.priorities[slot >> 1] as number;
+  }
+
+  setPriority(slot: number, priority: number): void {
+    this.priorities[slot >> 1] = priority;
   }
 
   /** A slot for an order, with whatever the columns held before. */
@@ -68,38 +97,41 @@ export class Orders {
     const freed = this.free.pop();
     if (freed !== undefined) return freed;
     if (this.used === this.capacity) this.grow();
-    return this.used++;
+    const slot = slotOf(this.used++);
+    this.place[slot] = notResting;
+    return slot;
   }
 
   /** Gives a slot back; its order rests in no book. */
   release(slot: number): void {
-    this.page[slot] = notResting;
+    this.place[slot] = notResting;
     this.free.push(slot);
   }
 
-  /** By a quarter: half of doubled arrays would stand empty, and a million orders are copied in milliseconds. */
+  /** By a quarter: half of doubled rows would stand empty, and a million orders are copied in milliseconds. */
   private grow(): void {
     this.capacity = Math.ceil((this.capacity * 1.25) / 256) * 256;
-    const { capacity } = this;
-    this.side = copy(this.side, new Uint8Array(capacity));
-    this.price = copy(this.price, new Int32Array(capacity));
-    this.open = copy(this.open, new Uint16Array(capacity));
-    this.account = copy(this.account, new Int32Array(capacity));
-    this.duration = copy(this.duration, new Uint16Array(capacity));
-    this.region = copy(this.region, new Int32Array(capacity));
-    this.score = copy(this.score, new Uint8Array(capacity));
-    this.label = copy(this.label, new Uint8Array(capacity));
-    this.node = copy(this.node, new Int32Array(capacity));
-    this.cluster = copy(this.cluster, new Int32Array(capacity));
-    this.placement = copy(this.placement, new Uint8Array(capacity));
-    this.minimum = copy(this.minimum, new Uint16Array(capacity));
-    this.allOrNone = copy(this.allOrNone, new Uint8Array(capacity));
-    this.priority = copy(this.priority, new Float64Array(capacity));
-    this.page = copy(this.page, new Int32Array(capacity).fill(notResting));
+    const rows = new ArrayBuffer(this.bytes);
+    new Int32Array(rows).set(new Int32Array(this.place.buffer));
+    this.divide(rows);
   }
-}
 
-function copy<T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
+  private divide(rows: ArrayBuffer): void {
+    // What is looked at whenever an order comes to rest or leaves stands first: rows may lie across lines of the cache.
+    this.place = new Int32Array(rows, 0);
+    this.level = new Int32Array(rows, 4);
+    this.open = new Int32Array(rows, 2 * 4);
+    this.account = new Int32Array(rows, 3 * 4);
+    this.cluster = new Int32Array(rows, 4 * 4);
+    this.side = new Int32Array(rows, 5 * 4);
+    this.priorities = new Float64Array(rows, 6 * 4);
+    this.duration = new Int32Array(rows, 8 * 4);
+    this.price = new Int32Array(rows, 9 * 4);
+    this.score = new Int32Array(rows, 10 * 4);
+    this.region = new Int32Array(rows, 11 * 4);
+    this.label = new Int32Array(rows, 12 * 4);
+    this.placement = new Int32Array(rows, 13 * 4);
+    this.minimum = new Int32Array(rows, 14 * 4);
+    this.allOrNone = new Int32Array(rows, 15 * 4);
+  }
 }

@@ -28,15 +28,16 @@ function smallestIn(orders: Orders, levels: Levels, asks: Sweep, lane: Lane, qua
   let page = levels.pageFrom(levels.head[lane.level] as number, sizes);
   while (page >= 0) {
     let onPage = 0;
-    const count = levels.countOf(page);
-    for (let i = 0; i < count; i++) {
+    const used = levels.usedOf(page);
+    for (let i = 0; i < used; i++) {
       const slot = levels.slotAt(page, i);
+      if (slot < 0) continue;
       const open = orders.open[slot] as number;
       onPage |= sizeBit(open);
       if (open < quantity || !asks.fits(slot, lane)) continue;
       if (smallest < 0 || isBetter(orders, slot, smallest)) smallest = slot;
     }
-    levels.tightenPage(page, anySize, onPage);
+    levels.tightenPage(page, onPage);
     found |= onPage;
     // Nothing later in this lane is smaller or older.
     if (smallest >= 0 && orders.open[smallest] === quantity) return smallest;
@@ -48,7 +49,7 @@ function smallestIn(orders: Orders, levels: Levels, asks: Sweep, lane: Lane, qua
 
 function isBetter(orders: Orders, slot: number, other: number): boolean {
   const difference = (orders.open[slot] as number) - (orders.open[other] as number);
-  return difference < 0 || (difference === 0 && (orders.priority[slot] as number) < (orders.priority[other] as number));
+  return difference < 0 || (difference === 0 && orders.priorityOf(slot) < orders.priorityOf(other));
 }
 
 /** What has been seen of a cluster. */
@@ -110,7 +111,7 @@ export class ClusterSearch {
       const open = orders.open[slot] as number;
       if (open === 0 || !asks.fits(slot, walk.lane as Lane)) continue;
       this.asks[this.count++] = slot;
-      this.tally(cluster, open, orders.priority[slot] as number);
+      this.tally(cluster, open, orders.priorityOf(slot));
     }
     return this.smallest(quantity);
   }

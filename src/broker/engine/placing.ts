@@ -139,7 +139,7 @@ function changePriority(market: Market, slot: number): void {
   const { orders, expiries } = market;
   const expires = expiries.has(slot);
   if (expires) expiries.remove(slot);
-  orders.columns.priority[slot] = market.nextPriority();
+  orders.columns.setPriority(slot, market.nextPriority());
   if (expires) expiries.add(slot);
   if (orders.isBid(slot)) return;
   const { manual } = market.offerOf(slot);

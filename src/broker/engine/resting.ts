@@ -38,7 +38,7 @@ export class Resting {
   }
 
   laneOf(slot: number): Lane {
-    return this.lanes.numbered(this.levels.lane[this.levelOf(slot)] as number);
+    return this.lanes.numbered(this.levels.lane[this.orders.level[slot] as number] as number);
   }
 
   /** @returns the lane it rests in */
@@ -65,7 +65,7 @@ export class Resting {
     // First of all what comes from far: these loads then run side by side.
     const open = orders.open[slot] as number;
     const account = orders.account[slot] as number;
-    const level = this.levelOf(slot);
+    const level = orders.level[slot] as number;
     const lane = this.lanes.numbered(levels.lane[level] as number);
     const side = lane.side as 0 | 1;
     levels.remove(slot);
@@ -81,11 +81,11 @@ export class Resting {
   /** Changes how much of a resting order is open, in its place. */
   resize(slot: number, open: number): void {
     const { levels, orders } = this;
-    const level = this.levelOf(slot);
+    const level = orders.level[slot] as number;
     const lane = this.lanes.numbered(levels.lane[level] as number);
     this.addOpen(slot, orders.side[slot] as 0 | 1, lane, level, open - (orders.open[slot] as number));
     orders.open[slot] = open;
-    levels.markPage(orders.page[slot] as number, sizeBit(open));
+    levels.markSize(slot, sizeBit(open));
     this.markSize(lane, level, open);
   }
 
@@ -93,10 +93,6 @@ export class Resting {
   mayOwn(account: number, side: number, key: number): boolean {
     const at = account * 4 + side * 2;
     return at < this.own.length && (this.own[at] as number) > 0 && (this.own[at + 1] as number) <= key;
-  }
-
-  private levelOf(slot: number): number {
-    return this.levels.levelOf(this.orders.page[slot] as number);
   }
 
   private addLevel(lane: Lane, key: number): number {
@@ -129,7 +125,7 @@ export class Resting {
   }
 
   private addOpen(slot: number, side: 0 | 1, lane: Lane, level: number, more: number): void {
-    this.levels.open[level] = (this.levels.open[level] as number) + more;
+    this.levels.addOpen(level, more);
     lane.open += more;
     this.open[side] += more;
     if (side !== askSide) return;

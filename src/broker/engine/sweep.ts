@@ -95,7 +95,7 @@ export class Sweep {
     for (let i = 0; i < this.hereCount; i++) {
       const lane = this.here[i] as Lane;
       if (lane.kind !== kind) continue;
-      total += lane.check || mayOwn ? this.fitting(lane) : (this.resting.levels.open[lane.level] as number);
+      total += lane.check || mayOwn ? this.fitting(lane) : this.resting.levels.openOf(lane.level);
     }
     return total;
   }
@@ -104,10 +104,10 @@ export class Sweep {
     const { levels } = this.resting;
     let total = 0;
     for (let page = levels.head[lane.level] as number; page >= 0; page = levels.next(page)) {
-      const count = levels.countOf(page);
-      for (let i = 0; i < count; i++) {
+      const used = levels.usedOf(page);
+      for (let i = 0; i < used; i++) {
         const slot = levels.slotAt(page, i);
-        if (this.fits(slot, lane)) total += this.orders.open[slot] as number;
+        if (slot >= 0 && this.fits(slot, lane)) total += this.orders.open[slot] as number;
       }
     }
     return total;
@@ -159,7 +159,7 @@ export class Walk {
     if (page < 0) return;
     this.lanes[this.count] = lane;
     this.pages[this.count] = page;
-    this.places[this.count++] = 0;
+    this.places[this.count++] = this.levels.placeFrom(page, 0);
   }
 
   /** The slot of the next order, or -1. */
@@ -170,7 +170,7 @@ export class Walk {
     let slot = levels.slotAt(this.pages[0] as number, this.places[0] as number);
     for (let i = 1; i < this.count; i++) {
       const other = levels.slotAt(this.pages[i] as number, this.places[i] as number);
-      if ((orders.priority[other] as number) < (orders.priority[slot] as number)) {
+      if (orders.priorityOf(other) < orders.priorityOf(slot)) {
         first = i;
         slot = other;
       }
@@ -182,15 +182,15 @@ export class Walk {
 
   private step(at: number): void {
     const page = this.pages[at] as number;
-    const place = (this.places[at] as number) + 1;
-    if (place < this.levels.countOf(page)) {
+    const place = this.levels.placeFrom(page, (this.places[at] as number) + 1);
+    if (place < this.levels.usedOf(page)) {
       this.places[at] = place;
       return;
     }
     const next = this.levels.pageFrom(this.levels.next(page), this.sizes);
     if (next >= 0) {
       this.pages[at] = next;
-      this.places[at] = 0;
+      this.places[at] = this.levels.placeFrom(next, 0);
       return;
     }
     this.count -= 1;

@@ -1,7 +1,7 @@
 // The book by hand-worked cases: allocation, placement, conditions, prices of trades, and what rests afterwards.
 import { expect, test } from 'vitest';
 import { Book, type BookRules } from '../../../src/broker/engine/book.ts';
-import { Orders } from '../../../src/broker/engine/orders.ts';
+import { Orders, rowOf } from '../../../src/broker/engine/orders.ts';
 
 interface Given {
   side: 'bid' | 'ask';
@@ -42,12 +42,11 @@ class Market {
     orders.region[slot] = given.region ?? (bid ? 0 : 1);
     orders.score[slot] = given.score ?? (bid ? 0 : 50);
     orders.label[slot] = given.label ?? 0;
-    orders.node[slot] = slot;
     orders.cluster[slot] = given.cluster ?? 1;
     orders.placement[slot] = { any: 0, node: 1, cluster: 2 }[given.placement ?? 'any'];
     orders.minimum[slot] = given.minimum ?? 1;
     orders.allOrNone[slot] = given.allOrNone ? 1 : 0;
-    orders.priority[slot] = this.came++;
+    orders.setPriority(slot, this.came++);
     return slot;
   }
 
@@ -57,7 +56,7 @@ class Market {
     return slot;
   }
 
-  /** Trades and rests; what was filled, as "bid ask quantity". */
+  /** Trades and rests; what was filled, as "bid ask quantity", orders by their rows. */
   place(given: Given): string[] {
     const slot = this.make(given);
     this.book.plan(slot);
@@ -69,7 +68,9 @@ class Market {
 
   fills(): string[] {
     const { fills } = this.book;
-    return Array.from({ length: fills.count }, (_, i) => `${fills.bid[i]} ${fills.ask[i]} ${fills.quantity[i]}`);
+    return Array.from({ length: fills.count }, (_, i) =>
+      [rowOf(fills.bid[i] as number), rowOf(fills.ask[i] as number), fills.quantity[i]].join(' '),
+    );
   }
 }
 
@@ -86,7 +87,7 @@ test('the cheapest level first, the oldest first within, and the rest stays', ()
   expect(market.place({ side: 'bid', price: 20, open: 9 })).toEqual(['4 2 1', '4 0 4']);
   expect(market.book.depth(0, 9)).toEqual([{ price: 20, quantity: 4, orders: 1 }]);
   expect(market.book.openQuantity(1)).toBe(0);
-  expect([...market.book.slots(0)]).toEqual([4]);
+  expect([...market.book.slots(0)].map(rowOf)).toEqual([4]);
 });
 
 test('pro-rata shares, rounded down, the remainder by time', () => {

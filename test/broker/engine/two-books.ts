@@ -185,20 +185,9 @@ export class TwoBooks {
     orders.side[slot] = order.side === 'bid' ? 0 : 1;
     orders.placement[slot] = placements[order.placement];
     orders.allOrNone[slot] = order.allOrNone ? 1 : 0;
-    const columns = [
-      'price',
-      'open',
-      'account',
-      'duration',
-      'region',
-      'score',
-      'label',
-      'node',
-      'cluster',
-      'minimum',
-      'priority',
-    ] as const;
+    const columns = ['price', 'open', 'account', 'duration', 'region', 'score', 'label', 'cluster', 'minimum'] as const;
     for (const column of columns) orders[column][slot] = order[column];
+    orders.setPriority(slot, order.priority);
   }
 
   private insert(order: ReferenceOrder): void {
