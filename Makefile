@@ -50,6 +50,10 @@ bench: build ## Measure the budgets against their peers (needs bench-system-deps
 bench-broker: build ## Measure the broker: search, telemetry, a fleet's events, node streams
 	npm run --silent bench:broker
 
+.PHONY: bench-market
+bench-market: build ## Measure the market: matching, durable trades, orders through the API, restart
+	npm run --silent bench:market
+
 .PHONY: generate
 generate: $(INSTALLED) ## Generate src/wire from proto/
 	npm run --silent generate

@@ -1,11 +1,11 @@
-// Commands are done in memory, and what happened is gathered into a batch, which is stored as one.
+// Commands are done in memory as they come, and what happened is gathered until the batch is stored, as one.
 
 import type { Outcome } from '../engine/commands.ts';
 import type { Engine, EngineRecord } from '../engine/contract.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import { chainHash } from './chain.ts';
 import { auditOf } from './outbox.ts';
-import type { Entry } from './queue.ts';
+import type { Entry, Room } from './queue.ts';
 import { RowCollector } from './rows.ts';
 import type { JournalPlace } from './statement.ts';
 import type { BatchRows } from './tables.ts';
@@ -16,6 +16,7 @@ export interface Done {
   readonly outcome: Outcome;
 }
 
+/** What is stored. */
 export interface Batch {
   readonly from: JournalPlace;
   readonly to: JournalPlace;
@@ -29,8 +30,8 @@ export interface BatchStart {
   readonly engine: Engine;
   readonly place: JournalPlace;
   readonly epoch: number;
-  /** Milliseconds since 1970. */
-  readonly now: number;
+  /** What it takes, unless one entry is larger. */
+  readonly limits: Room;
 }
 
 /** No further command is done once so many things have happened: each is a row or two. */
@@ -48,74 +49,85 @@ export class EngineFault extends Error {
   }
 }
 
-/** Does what is due and then the entries, as many as fit. Those that do not fit are not in `done`. */
-export function applyBatch(start: BatchStart, entries: readonly Entry[]): Batch {
-  const batch = new BatchInTheMaking(start);
-  for (const entry of entries) {
-    if (batch.isFull) break;
-    batch.apply(entry);
-  }
-  if (entries.length === 0) batch.tick();
-  return batch.finish();
-}
-
-class BatchInTheMaking {
+export class OpenBatch {
   readonly #start: BatchStart;
   readonly #collector: RowCollector;
   readonly #events: EngineEvent[] = [];
   readonly #done: Done[] = [];
-  readonly #now: number;
+  #text = 0;
+  #at: number;
   #seq: number;
   #hash: Buffer;
+  #isClosed = false;
 
   constructor(start: BatchStart) {
-    const { place, engine, now } = start;
+    const { place } = start;
     this.#start = start;
     this.#collector = new RowCollector(place.eventSeq);
+    this.#at = place.at;
     this.#seq = place.seq;
     this.#hash = place.hash;
-    // The clock may be set back; the market's time is not.
-    this.#now = Math.max(now, engine.now);
   }
 
+  /** Nothing was done. */
+  get isEmpty(): boolean {
+    return this.#done.length === 0 && this.#seq === this.#start.place.seq;
+  }
+
+  /** It takes nothing any more. */
   get isFull(): boolean {
-    return this.#events.length >= mostEvents;
+    const { entries, text } = this.room;
+    return this.#isClosed || entries <= 0 || text <= 0 || this.#events.length >= mostEvents;
   }
 
-  /** What is due gets a row of its own, so that a refused command leaves nothing in the journal. */
-  tick(): void {
+  get room(): Room {
+    const { limits } = this.#start;
+    return { entries: limits.entries - this.#done.length, text: limits.text - this.#text };
+  }
+
+  /** It takes nothing any more, whatever its room. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Does what is due: in a row of its own, so that a refused command leaves nothing in the journal. */
+  tick(now: number): void {
     const { engine } = this.#start;
     const deadline = engine.nextDeadline();
-    if (deadline === null || deadline > this.#now) return;
+    if (deadline === null || deadline > this.#timeOf(now)) return;
     try {
-      engine.apply({ kind: 'tick' }, this.#now);
+      engine.apply({ kind: 'tick' }, this.#timeOf(now));
     } catch (error) {
       throw new EngineFault(undefined, error);
     }
     this.#write(undefined, tickText, null);
   }
 
-  apply(entry: Entry): void {
-    this.tick();
+  /** Does what is due and then the command. */
+  apply(entry: Entry, now: number): void {
+    this.tick(now);
     const { engine } = this.#start;
     let outcome: Outcome;
+    entry.done = true;
     try {
-      outcome = engine.apply(entry.submission.command, this.#now);
+      outcome = engine.apply(entry.submission.command, this.#timeOf(now));
     } catch (error) {
       throw new EngineFault(entry, error);
     }
     this.#done.push({ entry, outcome });
+    this.#text += entry.text.length;
     if (outcome.refusal) return;
     this.#write(entry, entry.text, entry.submission.key ? JSON.stringify(outcome.result) : null);
   }
 
+  /** What is to be stored; nothing may be done between this and the next batch. */
   finish(): Batch {
     const { engine, place } = this.#start;
     const { trades, priority, ids } = countersOf(engine);
     const to = {
       seq: this.#seq,
       eventSeq: this.#collector.eventSeq,
-      at: this.#seq === place.seq ? place.at : this.#now,
+      at: this.#at,
       trades,
       priority,
       ids,
@@ -124,13 +136,19 @@ class BatchInTheMaking {
     return { from: place, to, done: this.#done, rows: this.#collector.rows(), events: this.#events };
   }
 
+  /** The clock may be set back; the market's time is not. */
+  #timeOf(now: number): number {
+    return Math.max(now, this.#start.engine.now);
+  }
+
   #write(entry: Entry | undefined, command: string, result: string | null): void {
     const { engine, epoch } = this.#start;
     const { actor = null, key } = entry?.submission ?? {};
     this.#seq++;
+    this.#at = engine.now;
     const row = {
       seq: this.#seq,
-      at: this.#now,
+      at: this.#at,
       epoch,
       accountId: actor?.accountId ?? null,
       userId: actor?.userId ?? null,

@@ -41,8 +41,12 @@ export interface Pipeline {
    * queue is full; `GPUB_MARKET_UNAVAILABLE` (unavailable, may be tried again with the same key)
    */
   submit(submission: Submission): Promise<Result>;
-  /** Looks at the engine between two batches, when it holds nothing that is not durable. @throws Refusal as submit */
-  read<Value>(look: (engine: EngineView) => Value): Promise<Value>;
+  /**
+   * Looks at the engine, and tells what it saw once all of that is durable. It may look again, after a failure.
+   * @param look also given the sequence of the last command in what it sees
+   * @throws Refusal as submit
+   */
+  read<Value>(look: (engine: EngineView, seq: number) => Value): Promise<Value>;
   /** Calls the listener after every commit; returns the function that ends this. */
   onCommitted(listener: (committed: Committed) => void): () => void;
   /** Sequence of the last durable command. */

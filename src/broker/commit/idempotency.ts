@@ -10,7 +10,7 @@ interface Underway {
   readonly answer: Promise<Result>;
 }
 
-/** The keys of requests that wait for their answer. */
+/** The keys of requests whose end is not known yet, also where nobody waits for the answer any more. */
 export class KeysUnderway {
   readonly #underway = new Map<string, Underway>();
 
@@ -22,10 +22,12 @@ export class KeysUnderway {
   }
 
   add(key: IdempotencyKey, answer: Promise<Result>): void {
-    const name = nameOf(key);
-    const forget = () => this.#underway.delete(name);
-    this.#underway.set(name, { digest: key.digest, answer });
-    answer.then(forget, forget);
+    this.#underway.set(nameOf(key), { digest: key.digest, answer });
+  }
+
+  /** The journal knows of it, or it was not done. */
+  remove(key: IdempotencyKey): void {
+    this.#underway.delete(nameOf(key));
   }
 }
 

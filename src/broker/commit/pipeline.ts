@@ -1,5 +1,5 @@
-// The one writer of the market: takes commands, does them in memory, stores what happened a batch at a time, and
-// answers once that is durable.
+// The one writer of the market: does commands in memory as they come, stores what happened a batch at a time, and
+// answers once that is durable. While a batch is stored the next one is made.
 //
 //   opening ──pen taken, engine made of the tables──▶ serving ──a batch was done──▶ storing ──durable──▶ serving
 //      ▲                                                                            │  ▲
@@ -15,12 +15,12 @@ import type { Result } from '../engine/commands.ts';
 import type { Engine, EngineView } from '../engine/contract.ts';
 import { leadershipLost } from '../storage/errors.ts';
 import { isPassing } from '../storage/failures.ts';
-import { applyBatch, type Batch, EngineFault } from './batch.ts';
+import { type Batch, EngineFault, OpenBatch } from './batch.ts';
 import type { Committed, Pipeline, Submission } from './contract.ts';
 import { answerKnown, KeysUnderway } from './idempotency.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
-import { CommandQueue, type Entry } from './queue.ts';
-import { Readers } from './readers.ts';
+import { CommandQueue, type Entry, type Room } from './queue.ts';
+import { type Looks, Readers } from './readers.ts';
 import { loadTables } from './recovery.ts';
 import { refusalOf, unavailable, unstorable } from './refusals.ts';
 import type { JournalPlace } from './statement.ts';
@@ -78,13 +78,22 @@ class CommitPipeline implements RunningPipeline {
   readonly #stopping = new AbortController();
   readonly #loaded = Promise.withResolvers<void>();
   readonly #patience: number;
+  /** Of a batch. */
+  readonly #limits: Room;
   #engine: Engine | undefined;
+  /** Where the journal stands. */
   #place: JournalPlace | undefined;
+  /** Where it will stand after the batch that is stored; where the next one begins. */
+  #planned: JournalPlace | undefined;
   #epoch = 0;
-  /** The engine holds something that is not durable. */
-  #isDirty = false;
-  /** Taken from the queue and not answered. */
+  /** The batch that is made. */
+  #making: OpenBatch | undefined;
+  /** The batch before it, on its way to the database. */
+  #storing: Promise<void> | undefined;
+  /** Taken from the queue, and not known to be stored. */
   #underway: readonly Entry[] = [];
+  /** Resolves when something has come, or is due. */
+  #arrival = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #alarm: NodeJS.Timeout | undefined;
@@ -96,7 +105,8 @@ class CommitPipeline implements RunningPipeline {
     // Whoever has called start() hears of it.
     this.#loaded.promise.catch(() => undefined);
     this.#patience = patienceMs;
-    this.#queue = new CommandQueue({ waiting: mostWaiting, batch: mostInBatch, batchText });
+    this.#queue = new CommandQueue(mostWaiting);
+    this.#limits = { entries: mostInBatch, text: batchText };
     this.#readers = new Readers(mostWaiting);
     this.#metrics = createPipelineMetrics(registry, () => this.#queue.length + this.#underway.length);
     this.#writer = new MarketWriter(url, log, mostRows);
@@ -123,10 +133,10 @@ class CommitPipeline implements RunningPipeline {
     }
   }
 
-  read<Value>(look: (engine: EngineView) => Value): Promise<Value> {
+  read<Value>(look: (engine: EngineView, seq: number) => Value): Promise<Value> {
     if (this.#stopping.signal.aborted) return Promise.reject(unavailable('the broker is stopping', 'not-done'));
     const answer = this.#readers.add(look);
-    if (this.#engine && !this.#isDirty) this.#readers.look(this.#engine);
+    this.#lookIfDurable();
     return answer;
   }
 
@@ -161,6 +171,8 @@ class CommitPipeline implements RunningPipeline {
     const submittedAt = performance.now();
     const settle = () => {
       entry.settled = true;
+      // Of one that was done its batch must be known first.
+      if (!entry.done) this.#forgetKey(entry);
       this.#metrics.answered((performance.now() - submittedAt) / 1000);
     };
     const entry: Entry = {
@@ -169,6 +181,7 @@ class CommitPipeline implements RunningPipeline {
       submittedAt,
       alone: false,
       keyChecked: false,
+      done: false,
       settled: false,
       resolve: (result) => {
         settle();
@@ -182,9 +195,14 @@ class CommitPipeline implements RunningPipeline {
     return entry;
   }
 
-  /** Something arrived, or is due. In the next turn, so that what arrives together is stored together. */
+  #forgetKey({ submission: { key } }: Entry): void {
+    if (key) this.#keys.remove(key);
+  }
+
+  /** Something has come, or is due. In the next turn, so that what comes together is done together. */
   #wake(): void {
-    this.#running ??= new Promise<void>((resolve) => setImmediate(resolve))
+    this.#arrival.resolve();
+    this.#running ??= nextTurn()
       .then(() => this.#run())
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'the market failed'))
       .finally(() => {
@@ -201,6 +219,8 @@ class CommitPipeline implements RunningPipeline {
         await this.#serve();
         return;
       } catch (error) {
+        // Whatever failed, what was sent is waited for.
+        await this.#storing?.catch(() => undefined);
         this.#giveBack(error);
         if (!this.#engine && !isPassing(error)) this.#loaded.reject(error);
         this.#options.log.warn({ err: error, retryMs: pause }, 'the market cannot be stored: trying again');
@@ -213,40 +233,132 @@ class CommitPipeline implements RunningPipeline {
   /** Works until nothing waits. @throws what makes the engine, or the connection, good for nothing */
   async #serve(): Promise<void> {
     const engine = await this.#openEngine();
-    this.#readers.look(engine);
-    while (!this.#stopping.signal.aborted && (this.#queue.length > 0 || this.#isDue(engine))) {
-      this.#underway = this.#take(engine);
-      const unknown = await answerKnown(this.#writer.client, this.#underway);
-      await this.#storeBatch(engine, unknown);
-      const left = this.#underway.filter(({ settled }) => !settled);
-      this.#underway = [];
-      this.#queue.putBack(left);
-      this.#readers.look(engine);
+    this.#lookIfDurable();
+    for (;;) {
+      this.#arrival = Promise.withResolvers();
+      await this.#do(engine);
+      if (!this.#storing && this.#making) this.#startStoring(engine, this.#making);
+      if (this.#storing) await Promise.race([this.#storing, this.#arrival.promise.then(nextTurn)]);
+      else if (this.#stopping.signal.aborted || !this.#hasWork(engine)) return;
     }
   }
 
-  #take(engine: Engine): readonly Entry[] {
-    const taken = this.#queue.take();
-    // Where a command is under suspicion, what is due gets a batch of its own.
-    if (!taken[0]?.alone || !this.#isDue(engine)) return taken;
-    this.#queue.putBack(taken);
-    return [];
+  #hasWork(engine: Engine): boolean {
+    return this.#queue.length > 0 || this.#isDue(engine);
   }
 
-  async #storeBatch(engine: Engine, entries: readonly Entry[]): Promise<void> {
-    const place = this.#place as JournalPlace;
+  /** Does what waits and what is due, as much as the batch takes. */
+  async #do(engine: Engine): Promise<void> {
+    while (!this.#stopping.signal.aborted && this.#hasWork(engine) && !this.#making?.isFull) {
+      if (this.#queue.isNextAlone) {
+        if (this.#making || this.#storing) return;
+        await this.#doAlone(engine);
+        return;
+      }
+      const entries = this.#take(this.#making?.room ?? this.#limits);
+      try {
+        this.#apply(engine, await answerKnown(this.#writer.reader, entries));
+      } catch (error) {
+        if (error instanceof EngineFault || !(this.#making || this.#storing)) throw error;
+        // What was done before can still be stored, and a connection is made for that.
+        this.#wait(entries);
+        return;
+      }
+    }
+  }
+
+  /** Where a command is under suspicion it gets a batch of its own, and so does what is due before it. */
+  async #doAlone(engine: Engine): Promise<void> {
+    const entries = this.#isDue(engine) ? [] : this.#take(this.#limits);
+    this.#apply(engine, await answerKnown(this.#writer.reader, entries));
+    this.#making?.close();
+  }
+
+  #take(room: Room): readonly Entry[] {
+    const entries = this.#queue.take(room);
+    this.#underway = [...this.#underway, ...entries];
+    return entries;
+  }
+
+  /** What was taken waits again. */
+  #wait(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    this.#underway = this.#underway.filter((entry) => !entries.includes(entry));
+    this.#queue.putBack(entries);
+  }
+
+  #apply(engine: Engine, entries: readonly Entry[]): void {
     const now = this.#options.now();
-    const batch = applyBatch({ engine, place, epoch: this.#epoch, now }, entries);
-    if (batch.to.seq !== place.seq) {
-      this.#isDirty = true;
-      const started = performance.now();
-      await this.#makeDurable(batch);
-      this.#place = batch.to;
-      this.#isDirty = false;
-      this.#metrics.committed(batch.rows.journal.length, (performance.now() - started) / 1000, batch.events);
-      this.#tell({ seq: batch.to.seq, at: batch.to.at, events: batch.events });
+    const place = this.#planned as JournalPlace;
+    this.#making ??= new OpenBatch({ engine, place, epoch: this.#epoch, limits: this.#limits });
+    const batch = this.#making;
+    batch.tick(now);
+    let count = 0;
+    for (; count < entries.length && !batch.isFull; count++) {
+      const entry = entries[count] as Entry;
+      // Who was told that nobody knows asks again.
+      if (!entry.settled) batch.apply(entry, now);
     }
-    answer(batch);
+    this.#wait(entries.slice(count));
+    this.#dropSettled();
+    if (batch.isEmpty) this.#making = undefined;
+  }
+
+  #startStoring(engine: Engine, open: OpenBatch): void {
+    const batch = open.finish();
+    this.#making = undefined;
+    this.#planned = batch.to;
+    this.#storing = this.#store(batch, this.#readers.look(engine, batch.to.seq)).then(() => {
+      this.#storing = undefined;
+      this.#lookIfDurable();
+    });
+    // Whoever waits for it hears of it.
+    this.#storing.catch(() => undefined);
+  }
+
+  async #store(batch: Batch, looks: Looks): Promise<void> {
+    const { from, to, events } = batch;
+    if (to.seq !== from.seq) {
+      const started = performance.now();
+      try {
+        await this.#makeDurable(batch);
+      } catch (error) {
+        looks.repeat();
+        throw error;
+      }
+      this.#metrics.committed(batch.rows.journal.length, (performance.now() - started) / 1000, events);
+      this.#place = to;
+      this.#tell({ seq: to.seq, at: to.at, events });
+    }
+    this.#answer(batch);
+    looks.tell();
+  }
+
+  /** Those who gave up meanwhile are not answered again. */
+  #answer(batch: Batch): void {
+    for (const { entry, outcome } of batch.done) {
+      entry.done = false;
+      if (entry.settled) this.#forgetKey(entry);
+      else if (outcome.refusal) entry.reject(refusalOf(outcome.refusal));
+      else entry.resolve(outcome.result);
+    }
+    this.#dropSettled();
+  }
+
+  /** Of what was done the end is waited for, whoever waits for it. */
+  #dropSettled(): void {
+    this.#underway = this.#underway.filter(({ done, settled }) => done || !settled);
+  }
+
+  /** Those who wait for a state without anything that is not durable. */
+  #lookIfDurable(): void {
+    if (!this.#engine || !this.#place || this.#isDirty) return;
+    this.#readers.look(this.#engine, this.#place.seq).tell();
+  }
+
+  /** The engine holds something that is not durable. */
+  get #isDirty(): boolean {
+    return this.#making !== undefined || this.#storing !== undefined;
   }
 
   /** @throws what no further try of the same batch would change */
@@ -277,7 +389,7 @@ class CommitPipeline implements RunningPipeline {
         const { hash } = await this.#openWriter();
         if (hash.equals(batch.to.hash)) return 'stored';
         if (hash.equals(batch.from.hash)) return 'not-stored';
-        if (await isInJournal(this.#writer.client, batch.to)) answer(batch);
+        if (await isInJournal(this.#writer.reader, batch.to)) this.#answer(batch);
         return 'replaced';
       } catch (error) {
         this.#options.log.warn({ err: error, retryMs: pause }, 'the database of the market cannot be reached');
@@ -308,6 +420,7 @@ class CommitPipeline implements RunningPipeline {
     const client = await connect(this.#options.url, 'gpubroker market recovery');
     try {
       this.#place = await loadTables(client, (record) => engine.restore(record));
+      this.#planned = this.#place;
     } finally {
       await client.end().catch(() => undefined);
     }
@@ -321,6 +434,10 @@ class CommitPipeline implements RunningPipeline {
 
   /** After a failure: what may be in memory alone is forgotten, and who waits goes on waiting. */
   #giveBack(error: unknown): void {
+    for (const entry of this.#underway) {
+      entry.done = false;
+      if (entry.settled) this.#forgetKey(entry);
+    }
     const waiting = this.#underway.filter(({ settled }) => !settled);
     this.#underway = [];
     if (error instanceof InDoubt) {
@@ -345,7 +462,9 @@ class CommitPipeline implements RunningPipeline {
   #forget(): void {
     this.#engine = undefined;
     this.#place = undefined;
-    this.#isDirty = false;
+    this.#planned = undefined;
+    this.#making = undefined;
+    this.#storing = undefined;
   }
 
   #isDue(engine: Engine): boolean {
@@ -399,17 +518,12 @@ async function isInJournal(client: pg.Client, { seq, hash }: JournalPlace): Prom
   return rows.length > 0;
 }
 
-/** Those who gave up meanwhile are not answered again. */
-function answer(batch: Batch): void {
-  for (const { entry, outcome } of batch.done) {
-    if (entry.settled) continue;
-    if (outcome.refusal) entry.reject(refusalOf(outcome.refusal));
-    else entry.resolve(outcome.result);
-  }
-}
-
 /** Whether the error is that of the first entry alone, and of nothing else that may pass. */
 function isFaultOf(entries: readonly Entry[], error: unknown): boolean {
   const [first, second] = entries;
   return first !== undefined && second === undefined && first.alone && !isPassing(error) && !isFenced(error);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

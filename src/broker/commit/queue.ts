@@ -14,30 +14,32 @@ export interface Entry {
   alone: boolean;
   /** Its key is known not to be in the journal. */
   keyChecked: boolean;
+  /** Done in memory; what becomes of it is not known yet. */
+  done: boolean;
   /** Answered: nobody waits any more. */
   settled: boolean;
   resolve(result: Result): void;
   reject(error: unknown): void;
 }
 
-/** How much is taken at once, and how much may wait. */
-export interface QueueLimits {
-  readonly waiting: number;
-  readonly batch: number;
-  /** Characters of the commands in a batch. */
-  readonly batchText: number;
+/** What a batch can still take. */
+export interface Room {
+  readonly entries: number;
+  /** Characters. */
+  readonly text: number;
 }
 
 /** These go ahead: when the market has to stop, it must not first work off what waits. */
 const urgentKinds: ReadonlySet<string> = new Set(['halt', 'kill']);
 
 export class CommandQueue {
-  readonly #limits: QueueLimits;
+  readonly #places: number;
   #urgent: Entry[] = [];
   #waiting: Entry[] = [];
 
-  constructor(limits: QueueLimits) {
-    this.#limits = limits;
+  /** @param places for commands that wait */
+  constructor(places: number) {
+    this.#places = places;
   }
 
   get length(): number {
@@ -46,25 +48,34 @@ export class CommandQueue {
 
   /** The broker's own commands have as many places again. @throws Refusal GPUB_MARKET_BUSY */
   add(entry: Entry): void {
-    const places = this.#limits.waiting * (entry.submission.actor === null ? 2 : 1);
+    const places = this.#places * (entry.submission.actor === null ? 2 : 1);
     if (this.length >= places) throw busy(this.length);
     if (urgentKinds.has(entry.submission.command.kind)) this.#urgent.push(entry);
     else this.#waiting.push(entry);
   }
 
-  /** The next batch; empty when nothing waits. One entry at least, however long; one that must be alone is. */
-  take(): Entry[] {
-    const from = this.#urgent.length > 0 ? this.#urgent : this.#waiting;
+  /** The next one must be stored alone. */
+  get isNextAlone(): boolean {
+    return this.#next[0]?.alone ?? false;
+  }
+
+  /** The next entries that fit; one at least, however long, if any waits. One that must be alone is. */
+  take(room: Room): Entry[] {
+    const from = this.#next;
     let text = 0;
     let count = 0;
     for (const entry of from) {
       text += entry.text.length;
-      const isFull = count >= this.#limits.batch || text > this.#limits.batchText || entry.alone;
+      const isFull = count >= room.entries || text > room.text || entry.alone;
       if (count > 0 && isFull) break;
       count++;
       if (entry.alone) break;
     }
     return from.splice(0, count);
+  }
+
+  get #next(): Entry[] {
+    return this.#urgent.length > 0 ? this.#urgent : this.#waiting;
   }
 
   /** Entries that were taken wait again, before all others. */

@@ -42,6 +42,7 @@ export class MarketWriter {
   readonly #log: Log;
   readonly #mostRows: number;
   #client: pg.Client | undefined;
+  #reader: pg.Client | undefined;
   #place: WriterPlace | undefined;
 
   /** @param mostRows that one statement stores; more are stored in parts */
@@ -51,10 +52,13 @@ export class MarketWriter {
     this.#mostRows = mostRows;
   }
 
-  /** For reads of what only this connection writes. @throws Error without a connection */
-  get client(): pg.Client {
-    if (!this.#client) throw new Error('Connection terminated');
-    return this.#client;
+  /**
+   * Reads what the writer has stored, also while it stores more: opened after the pen was taken, it sees all that was
+   * stored before. It goes with the connection that writes. @throws Error without a connection
+   */
+  get reader(): pg.Client {
+    if (!this.#reader) throw new Error('Connection terminated');
+    return this.#reader;
   }
 
   get isOpen(): boolean {
@@ -69,8 +73,8 @@ export class MarketWriter {
   async open(epoch: number): Promise<JournalPlace> {
     this.close();
     const client = await connect(this.#url, 'gpubroker market');
-    client.on('error', (error) => this.#lost(client, error));
-    client.on('end', () => this.#lost(client, undefined));
+    this.#watch(client);
+    let reader: pg.Client | undefined;
     try {
       await client.query(settings);
       const { rows } = await client.query(
@@ -80,11 +84,15 @@ export class MarketWriter {
       );
       if (rows.length === 0) throw leadershipLost(epoch);
       const place = placeOf(rows[0]);
+      reader = await connect(this.#url, 'gpubroker market reader');
+      this.#watch(reader);
       this.#client = client;
+      this.#reader = reader;
       this.#place = { epoch, writer: place.writer };
       return place;
     } catch (error) {
       cut(client);
+      if (reader) cut(reader);
       throw error;
     }
   }
@@ -95,7 +103,8 @@ export class MarketWriter {
    * knows whether it is stored until {@link open} says where the journal stands
    */
   async store(from: number, to: JournalPlace, rows: BatchRows): Promise<void> {
-    const { client } = this;
+    const client = this.#client;
+    if (!client) throw new Error('Connection terminated');
     const place = this.#place as WriterPlace;
     const fence = fenceValues(place, from, to);
     if (sizeOf(rows) <= this.#mostRows) {
@@ -112,17 +121,24 @@ export class MarketWriter {
     await client.query('commit');
   }
 
-  /** Cuts the connection; what is under way fails. */
+  /** Cuts the connections; what is under way fails. */
   close(): void {
-    const client = this.#client;
+    const clients = [this.#client, this.#reader];
     this.#client = undefined;
-    if (client) cut(client);
+    this.#reader = undefined;
+    for (const client of clients) if (client) cut(client);
   }
 
+  #watch(client: pg.Client): void {
+    client.on('error', (error) => this.#lost(client, error));
+    client.on('end', () => this.#lost(client, undefined));
+  }
+
+  /** Either is of no use without the other. */
   #lost(client: pg.Client, error: Error | undefined): void {
-    if (this.#client !== client) return;
-    this.#client = undefined;
-    this.#log.warn({ err: error }, 'the connection that writes the market is lost');
+    if (this.#client !== client && this.#reader !== client) return;
+    this.#log.warn({ err: error }, 'a connection of the market is lost');
+    this.close();
   }
 }
 

@@ -137,8 +137,8 @@ const everybody = '00000000-0000-0000-0000-000000000000';
 
 /** How the market stands. @throws Refusal of the pipeline */
 export async function marketStatus({ db, pipeline }: MarketContext): Promise<MarketStatus> {
-  const status = await pipeline.read((engine) => ({
-    seq: pipeline.seq,
+  const status = await pipeline.read((engine, seq) => ({
+    seq,
     open_bids: engine.openOrders('bid'),
     open_asks: engine.openOrders('ask'),
     halted: engine

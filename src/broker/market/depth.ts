@@ -51,6 +51,6 @@ export async function readDepth({ names, pipeline, now }: MarketContext, query: 
   const { gpu_type, levels = 20 } = query;
   const product = await names.resolve(gpu_type, 'query.gpu_type');
   const at = now().getTime();
-  const book = await pipeline.read((engine) => bookAt(engine, { seq: pipeline.seq, at }, product, levels));
+  const book = await pipeline.read((engine, seq) => bookAt(engine, { seq, at }, product, levels));
   return depthView(book, levels);
 }

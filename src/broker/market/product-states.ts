@@ -12,9 +12,7 @@ export interface ProductStates {
 }
 
 /** Reads them, and follows what changes. */
-export async function followProductStates(
-  pipeline: Pick<Pipeline, 'read' | 'onCommitted' | 'seq'>,
-): Promise<ProductStates> {
+export async function followProductStates(pipeline: Pick<Pipeline, 'read' | 'onCommitted'>): Promise<ProductStates> {
   const states = new Map<string, ProductState>();
   // Listens first, so that nothing falls between; what was committed before the look is in it already.
   let from = Number.POSITIVE_INFINITY;
@@ -22,8 +20,8 @@ export async function followProductStates(
     if (seq <= from) return;
     for (const event of events) if (event.type === 'product') states.set(event.state.product, event.state);
   });
-  await pipeline.read((engine) => {
-    from = pipeline.seq;
+  await pipeline.read((engine, seq) => {
+    from = seq;
     for (const state of engine.products()) states.set(state.product, state);
   });
   return {

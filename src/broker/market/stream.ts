@@ -204,8 +204,8 @@ export class MarketStream {
       for (const { product, levels: wanted } of clients) {
         levels.set(product, Math.max(wanted, levels.get(product) ?? 0));
       }
-      const place = await pipeline.read((engine) => {
-        const at = { seq: pipeline.seq, at: now() };
+      const place = await pipeline.read((engine, seq) => {
+        const at = { seq, at: now() };
         return { at, books: [...levels].map(([product, most]) => bookAt(engine, at, product, most)) };
       });
       this.#seen = place.at.seq;

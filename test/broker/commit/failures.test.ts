@@ -10,11 +10,11 @@ import { soaking } from '../../properties.ts';
 
 const hashOf = (pipeline: RunningPipeline) => pipeline.read((engine) => engine.stateHash());
 
-/** Cuts the connection that writes, wherever it is. */
+/** Cuts the connections of the market, wherever they are. */
 async function cutWriter({ pool }: OpenDatabase): Promise<void> {
   await pool.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and application_name = 'gpubroker market'`,
+    where datname = current_database() and application_name in ('gpubroker market', 'gpubroker market reader')`,
   );
 }
 
@@ -84,7 +84,7 @@ test('a batch whose outcome nobody knows is looked for, and not stored twice', a
 });
 
 test('who waits for too long is told so, and what it asked for is done once all the same', async () => {
-  const market = await startTestMarket({ patienceMs: 300 });
+  const market = await startTestMarket({ patienceMs: 300, mostInBatch: 1 });
   const accountId = await market.addAccount();
   const release = await block(market.database);
   const command = { kind: 'place', order: newOrder({ accountId }) } as const;
@@ -92,14 +92,20 @@ test('who waits for too long is told so, and what it asked for is done once all 
   const first = market.pipeline.submit(submission);
   await expect(first).rejects.toMatchObject({ code: 'GPUB_MARKET_UNAVAILABLE', kind: 'unavailable' });
   await expect(first).rejects.toThrow(/not known/);
-  await expect(market.place({ accountId })).rejects.toThrow(/not done/);
+  // The next batch is made meanwhile; what comes after it waits.
+  const second = newOrder({ accountId });
+  const [ahead, behind] = [second, newOrder({ accountId })].map((order) => market.place(order));
+  await expect(ahead).rejects.toThrow(/not known/);
+  await expect(behind).rejects.toThrow(/not done/);
+  // Asked again while nobody knows, there is no other answer.
+  await expect(market.pipeline.submit(submission)).rejects.toThrow(/not known/);
   await expect(market.pipeline.read((engine) => engine.now)).rejects.toMatchObject({ code: 'GPUB_MARKET_UNAVAILABLE' });
   await release();
   await market.pipeline.idle();
   const again = await market.pipeline.submit(submission);
   expect(again.order?.id).toBe(command.order.id);
-  const { rows } = await market.database.pool.query('select id from orders');
-  expect(rows).toEqual([{ id: command.order.id }]);
+  const { rows } = await market.database.pool.query('select id from orders order by priority');
+  expect(rows).toEqual([{ id: command.order.id }, { id: second.id }]);
   await expectSound(market);
 });
 
