@@ -1,11 +1,17 @@
 // The pipeline while its database, its connection or its leadership fails: nothing that was answered is lost, and
 // nothing is done twice.
-import pg from 'pg';
 import { expect, test } from 'vitest';
 import type { RunningPipeline } from '../../../src/broker/commit/pipeline.ts';
 import { newId } from '../../../src/broker/ids.ts';
 import type { OpenDatabase } from '../../../src/broker/storage/database.ts';
-import { createTestPipeline, million, newOrder, startTestMarket, type TestMarket } from '../../fixtures/market.ts';
+import {
+  block,
+  createTestPipeline,
+  million,
+  newOrder,
+  startTestMarket,
+  type TestMarket,
+} from '../../fixtures/market.ts';
 import { soaking } from '../../properties.ts';
 
 const hashOf = (pipeline: RunningPipeline) => pipeline.read((engine) => engine.stateHash());
@@ -31,15 +37,6 @@ async function expectSound({ database, pipeline }: TestMarket): Promise<void> {
   );
   expect(rows[0].count).toBe(rows[0].last);
   expect(rows[0].seq).toBe(rows[0].last);
-}
-
-/** Stops all who write to market_state, until the function that it returns is called. */
-async function block({ url }: OpenDatabase): Promise<() => Promise<void>> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query('begin');
-  await client.query('select from market_state for update');
-  return () => client.end();
 }
 
 test('orders are stored once each while the connection is cut again and again', async () => {

@@ -133,15 +133,15 @@ describe('the book does what the reference does', () => {
         fc.property(fc.constantFrom(1, 2, 5), script(step), (minShare, steps) =>
           follow({ allocation, tradePrice, minShare }, steps),
         ),
-        runs(25, 1_000),
+        runs(25, 1_500),
       );
     },
-    600_000,
+    1_800_000,
   );
 
   test('through halts and changes of the rules', () => {
-    fc.assert(fc.property(rules, script(withHalts), follow), runs(25, 1_000));
-  }, 600_000);
+    fc.assert(fc.property(rules, script(withHalts), follow), runs(25, 1_500));
+  }, 1_800_000);
 
   test('with durations, scores and prices of all kinds', () => {
     const kinds = fc.record({
@@ -154,8 +154,8 @@ describe('the book does what the reference does', () => {
       const { price, ...others } = kind;
       return { ...next, terms: { ...next.terms, ...others, price: far ? price : next.terms.price } };
     });
-    fc.assert(fc.property(rules, script(wide), follow), runs(25, 1_000));
-  }, 600_000);
+    fc.assert(fc.property(rules, script(wide), follow), runs(25, 1_500));
+  }, 1_800_000);
 
   test('with one price and few accounts, so that levels are long', () => {
     const narrow = step.map(
@@ -164,6 +164,6 @@ describe('the book does what the reference does', () => {
           ? { ...next, terms: { ...next.terms, price: 3, account: 1 + (next.terms.account % 2) } }
           : next,
     );
-    fc.assert(fc.property(rules, script(narrow), follow), runs(25, 1_000));
-  }, 600_000);
+    fc.assert(fc.property(rules, script(narrow), follow), runs(25, 1_500));
+  }, 1_800_000);
 });
