@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BookName, bookNames } from './matching-books.ts';
 import type { RunOrder, RunReport } from './matching-run.ts';
+import { memoryLatency } from './memory.ts';
 
 const usage = `node bench/market/matching.ts [--quick] [--strict] [--resting N] [--levels LIST] [--no-peers]
 
@@ -39,6 +40,7 @@ const common = given.quick ? 10_000 : 100_000;
 const missed: string[] = [];
 
 console.log(`${cpus()[0]?.model.trim()} · Node ${process.version} · ${resting.toLocaleString('en')} orders rest`);
+console.log(`a look at memory: ${memoryLatency().toFixed(0)} ns before the run`);
 console.log(
   'levels | book | commands/s | on the common ones | p50 µs | p99 µs | p99.9 µs | bytes an order | of the process',
 );
@@ -60,6 +62,7 @@ for (const book of ['gpubroker', 'gpubroker-pro-rata'] as const) {
     measure({ book, mixed: true, resting, levels: 2_500, common, ...further(true) }),
   );
 }
+console.log(`a look at memory: ${memoryLatency().toFixed(0)} ns after the run`);
 for (const miss of missed) console.log(`missed: ${miss}`);
 if (given.strict && missed.length > 0) process.exitCode = 1;
 

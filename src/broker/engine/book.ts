@@ -45,7 +45,7 @@ export class Book {
     return this.matching.fills;
   }
 
-  /** Memory of levels and price indexes, in bytes. */
+  /** Memory of levels and price tries, in bytes. */
   get bytes(): number {
     return this.resting.bytes;
   }
@@ -181,7 +181,7 @@ export class Book {
 
   /** Of each price the levels of the lanes that have it, best price first. */
   private *levelsOf(side: 0 | 1): Generator<[Lane, number][]> {
-    const { index, lanes, levels } = this.resting;
+    const { trie, lanes, levels } = this.resting;
     const at = lanes.sides[side].map((lane) => ({ lane, level: lane.bestLevel, key: lane.best }));
     for (;;) {
       const key = at.reduce((best, each) => Math.min(best, each.key), noKey);
@@ -189,7 +189,7 @@ export class Book {
       const here = at.filter((each) => each.key === key);
       yield here.map(({ lane, level }) => [lane, level]);
       for (const each of here) {
-        each.level = index.next(each.lane, key + 1, anySize);
+        each.level = trie.next(each.lane, key + 1, anySize);
         each.key = each.level < 0 ? noKey : (levels.key[each.level] as number);
       }
     }

@@ -1,7 +1,7 @@
 // Lanes: what rests of one side is kept apart by whatever may keep orders from trading with each other, so that an order
 // looks only at those it suits. Durations and scores are in ranges; only where one straddles must orders be looked at.
 import { bidSide, type Orders, placements } from './orders.ts';
-import type { IndexRoot } from './price-index.ts';
+import type { TrieRoot } from './price-trie.ts';
 import { sizeBit, smallestOf } from './sizes.ts';
 
 /** A bid of lane kind `plain` takes any GPUs; of `node` all on one node; of `other` waits for enough of them. */
@@ -44,7 +44,7 @@ function range(steps: readonly number[], isBid: boolean, index: number): [number
   return [step, (steps[index + 1] ?? Number.POSITIVE_INFINITY) - 1];
 }
 
-export class Lane implements IndexRoot {
+export class Lane implements TrieRoot {
   root = -1;
   shift = 0;
   prefix = 0;

@@ -173,9 +173,9 @@ export class Matching {
 
   /** Best price first. */
   private *bidsOf(lane: Lane): Generator<number> {
-    const { index, levels } = this.resting;
+    const { trie, levels } = this.resting;
     for (let key = lane.best; ; key++) {
-      const level = index.next(lane, key, anySize);
+      const level = trie.next(lane, key, anySize);
       if (level < 0) return;
       key = levels.key[level] as number;
       for (let page = levels.head[level] as number; page >= 0; page = levels.next(page)) {

@@ -2,7 +2,7 @@
 import { type Lane, Lanes, noKey } from './lanes.ts';
 import { Levels } from './levels.ts';
 import { askSide, type Orders } from './orders.ts';
-import { PriceIndex } from './price-index.ts';
+import { PriceTrie } from './price-trie.ts';
 import { anySize, sizeBit } from './sizes.ts';
 
 /** Above any price in ticks. */
@@ -16,7 +16,7 @@ export function keyOf(side: number, price: number): number {
 export class Resting {
   readonly levels: Levels;
   readonly lanes: Lanes;
-  readonly index: PriceIndex;
+  readonly trie: PriceTrie;
   /** GPUs that rest on each side. */
   readonly open: [number, number] = [0, 0];
   /** GPUs of asks, by cluster. */
@@ -29,12 +29,12 @@ export class Resting {
     this.orders = orders;
     this.levels = new Levels(orders);
     this.lanes = new Lanes(orders);
-    this.index = new PriceIndex(this.levels);
+    this.trie = new PriceTrie(this.levels);
   }
 
   /** Memory of the levels and what leads to them; that of the orders themselves is in {@link Orders}. */
   get bytes(): number {
-    return this.levels.bytes + this.index.bytes + this.clusterOpen.byteLength + this.own.byteLength;
+    return this.levels.bytes + this.trie.bytes + this.clusterOpen.byteLength + this.own.byteLength;
   }
 
   laneOf(slot: number): Lane {
@@ -48,7 +48,7 @@ export class Resting {
     const open = orders.open[slot] as number;
     const key = keyOf(side, orders.price[slot] as number);
     const lane = this.lanes.of(slot);
-    let level = this.index.find(lane, key);
+    let level = this.trie.find(lane, key);
     if (level < 0) level = this.addLevel(lane, key);
     levels.insert(level, slot);
     levels.count[level] = (levels.count[level] as number) + 1;
@@ -97,7 +97,7 @@ export class Resting {
 
   private addLevel(lane: Lane, key: number): number {
     const level = this.levels.allocate(lane.number, key);
-    this.index.add(lane, key, level);
+    this.trie.add(lane, key, level);
     if (key < lane.best) {
       lane.best = key;
       lane.bestLevel = level;
@@ -107,10 +107,10 @@ export class Resting {
 
   private removeLevel(lane: Lane, level: number): void {
     const key = this.levels.key[level] as number;
-    this.index.remove(lane, key);
+    this.trie.remove(lane, key);
     this.levels.release(level);
     if (key === lane.best) {
-      lane.bestLevel = this.index.next(lane, key + 1, anySize);
+      lane.bestLevel = this.trie.next(lane, key + 1, anySize);
       lane.best = lane.bestLevel < 0 ? noKey : (this.levels.key[lane.bestLevel] as number);
     }
     if (lane.count === 0) this.lanes.drop(lane);
@@ -121,7 +121,7 @@ export class Resting {
     const sizes = this.levels.sizes[level] as number;
     if ((sizes & size) === size) return;
     this.levels.sizes[level] = sizes | size;
-    this.index.mark(lane, this.levels.key[level] as number, size);
+    this.trie.mark(lane, this.levels.key[level] as number, size);
   }
 
   private addOpen(slot: number, side: 0 | 1, lane: Lane, level: number, more: number): void {

@@ -125,8 +125,8 @@ export class Sweep {
   }
 
   private move(lane: Lane, from: number): void {
-    const { index, levels } = this.resting;
-    lane.level = index.next(lane, from, this.sizes);
+    const { trie, levels } = this.resting;
+    lane.level = trie.next(lane, from, this.sizes);
     lane.key = lane.level < 0 ? noKey : (levels.key[lane.level] as number);
   }
 }

@@ -6,8 +6,8 @@ const digit = 5;
 const fan = 1 << digit;
 const firstCapacity = 16;
 
-/** Where a lane's part of the index begins. */
-export interface IndexRoot {
+/** Where the trie of a lane begins. */
+export interface TrieRoot {
   /** -1 while the lane is empty. */
   root: number;
   /** Of the key's bits that the root tells apart. */
@@ -17,7 +17,7 @@ export interface IndexRoot {
 }
 
 /** The tries of all lanes of a book. Keys are whole numbers below 2^27, in the order in which levels are served. */
-export class PriceIndex {
+export class PriceTrie {
   private readonly levels: Levels;
   private bits = new Int32Array(firstCapacity);
   /** At least the sizes below the node; a search that finds none takes its bits out. */
@@ -37,7 +37,7 @@ export class PriceIndex {
   }
 
   /** The level of a key, or -1. */
-  find(at: IndexRoot, key: number): number {
+  find(at: TrieRoot, key: number): number {
     if (at.root < 0 || key >> (at.shift + digit) !== at.prefix) return -1;
     const { children } = this;
     let node = at.root;
@@ -49,7 +49,7 @@ export class PriceIndex {
   }
 
   /** Puts in a level that is not there yet. */
-  add(at: IndexRoot, key: number, level: number): void {
+  add(at: TrieRoot, key: number, level: number): void {
     if (at.root < 0) {
       at.root = this.allocate();
       at.shift = 0;
@@ -62,7 +62,7 @@ export class PriceIndex {
   }
 
   /** Says that a level has sizes. */
-  mark(at: IndexRoot, key: number, sizes: number): void {
+  mark(at: TrieRoot, key: number, sizes: number): void {
     let node = at.root;
     for (let shift = at.shift; shift >= 0; shift -= digit) {
       this.sizes[node] = (this.sizes[node] as number) | sizes;
@@ -71,7 +71,7 @@ export class PriceIndex {
   }
 
   /** Takes a level out. */
-  remove(at: IndexRoot, key: number): void {
+  remove(at: TrieRoot, key: number): void {
     const { path } = this;
     let depth = 0;
     let node = at.root;
@@ -92,7 +92,7 @@ export class PriceIndex {
   }
 
   /** The first level whose key is at least `from` and that may have one of the sizes; -1 for none. */
-  next(at: IndexRoot, from: number, sizes: number): number {
+  next(at: TrieRoot, from: number, sizes: number): number {
     if (at.root < 0) return -1;
     const above = from >> (at.shift + digit);
     if (above > at.prefix) return -1;
@@ -120,7 +120,7 @@ export class PriceIndex {
   }
 
   /** One more step above the root. */
-  private raise(at: IndexRoot): void {
+  private raise(at: TrieRoot): void {
     const node = this.allocate();
     this.sizes[node] = this.sizes[at.root] as number;
     this.set(node, at.prefix & (fan - 1), at.root);
