@@ -1,8 +1,8 @@
 // The book of one product: what an incoming order trades with, and what rests.
 import type { Fills } from './fills.ts';
-import { type Lane, noKey } from './lanes.ts';
+import { type Lane, laneKinds, noKey } from './lanes.ts';
 import { type BookRules, Matching } from './matching.ts';
-import { askSide, bidSide, notResting, type Orders } from './orders.ts';
+import { askSide, notResting, type Orders } from './orders.ts';
 import { keyOf, Resting } from './resting.ts';
 import { anySize } from './sizes.ts';
 import { Walk } from './sweep.ts';
@@ -165,7 +165,9 @@ export class Book {
       this.orders.open[slot] = 0;
     } else {
       this.resting.resize(slot, open);
-      if (this.orders.side[slot] === bidSide) this.settle(slot, this.resting.laneOf(slot));
+      const lane = this.resting.laneOf(slot);
+      // A plain bid stays one when it needs less.
+      if (lane.kind !== laneKinds.plain) this.settle(slot, lane);
     }
   }
 

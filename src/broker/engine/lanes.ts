@@ -48,9 +48,11 @@ export class Lane implements TrieRoot {
   root = -1;
   shift = 0;
   prefix = 0;
-  /** Key and level of the best price. */
+  /** Key and level of the best price; set by {@link Lanes.setBest}. */
   best = noKey;
   bestLevel = -1;
+  /** Its place among the lanes of its side. */
+  position = -1;
   /** Orders and their GPUs. */
   count = 0;
   open = 0;
@@ -148,6 +150,8 @@ function idOf(orders: Orders, slot: number): number {
 /** The lanes of both sides of a book. */
 export class Lanes {
   readonly sides: readonly [Lane[], Lane[]] = [[], []];
+  /** By side the best keys of its lanes, by position: every order looks through them, so they lie side by side. */
+  readonly bests: [Int32Array, Int32Array] = [new Int32Array(64), new Int32Array(64)];
   private readonly orders: Orders;
   private readonly byId = new Map<number, Lane>();
   private readonly byNumber: Lane[] = [];
@@ -175,15 +179,21 @@ export class Lanes {
 
   /** Whether a resting bid has come to belong elsewhere. */
   misplaced(slot: number, lane: Lane): boolean {
-    return lane.kind !== laneKinds.plain && idOf(this.orders, slot) !== lane.id;
+    return idOf(this.orders, slot) !== lane.id;
+  }
+
+  setBest(lane: Lane, key: number, level: number): void {
+    lane.best = key;
+    lane.bestLevel = level;
+    this.bests[lane.side as 0 | 1][lane.position] = key;
   }
 
   /** Forgets an empty lane where there are many: each costs every order a look. */
   drop(lane: Lane): void {
     const side = this.sides[lane.side as 0 | 1];
     if (side.length <= emptyLanesKept) return;
-    side[side.indexOf(lane)] = side.at(-1) as Lane;
-    side.pop();
+    const last = side.pop() as Lane;
+    if (last !== lane) this.put(last, lane.position);
     this.byId.delete(lane.id);
     this.free.push(lane.number);
     if (this.last[lane.id & 1] === lane) this.last[lane.id & 1] = undefined;
@@ -194,7 +204,20 @@ export class Lanes {
     const lane = new Lane(number, id, this.orders, slot);
     this.byNumber[number] = lane;
     this.byId.set(id, lane);
-    this.sides[lane.side as 0 | 1].push(lane);
+    this.put(lane, this.sides[lane.side as 0 | 1].length);
     return lane;
+  }
+
+  private put(lane: Lane, position: number): void {
+    const side = lane.side as 0 | 1;
+    lane.position = position;
+    this.sides[side][position] = lane;
+    let bests = this.bests[side];
+    if (position === bests.length) {
+      bests = new Int32Array(position * 2);
+      bests.set(this.bests[side]);
+      this.bests[side] = bests;
+    }
+    bests[position] = lane.best;
   }
 }

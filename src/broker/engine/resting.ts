@@ -98,10 +98,7 @@ export class Resting {
   private addLevel(lane: Lane, key: number): number {
     const level = this.levels.allocate(lane.number, key);
     this.trie.add(lane, key, level);
-    if (key < lane.best) {
-      lane.best = key;
-      lane.bestLevel = level;
-    }
+    if (key < lane.best) this.lanes.setBest(lane, key, level);
     return level;
   }
 
@@ -110,8 +107,8 @@ export class Resting {
     this.trie.remove(lane, key);
     this.levels.release(level);
     if (key === lane.best) {
-      lane.bestLevel = this.trie.next(lane, key + 1, anySize);
-      lane.best = lane.bestLevel < 0 ? noKey : (this.levels.key[lane.bestLevel] as number);
+      const next = this.trie.next(lane, key + 1, anySize);
+      this.lanes.setBest(lane, next < 0 ? noKey : (this.levels.key[next] as number), next);
     }
     if (lane.count === 0) this.lanes.drop(lane);
   }

@@ -40,10 +40,14 @@ export class Sweep {
     this.sizes = sizes;
     this.key = -1;
     this.laneCount = 0;
-    const side = this.resting.lanes.sides[this.side];
-    for (let i = 0; i < side.length; i++) {
-      const lane = side[i] as Lane;
-      if (lane.best <= this.limit && lane.suits(orders, taker)) this.add(lane);
+    const { limit } = this;
+    const lanes = this.resting.lanes.sides[this.side];
+    const bests = this.resting.lanes.bests[this.side];
+    const count = lanes.length;
+    for (let i = 0; i < count; i++) {
+      if ((bests[i] as number) > limit) continue;
+      const lane = lanes[i] as Lane;
+      if (lane.suits(orders, taker)) this.add(lane);
     }
     if (this.laneCount === 0) return;
     this.account = orders.account[taker] as number;

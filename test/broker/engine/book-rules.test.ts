@@ -149,6 +149,17 @@ describe('a bid finds', () => {
 });
 
 describe('a waiting bid', () => {
+  test('is what an all-or-none bid for one GPU becomes when it is made larger', () => {
+    const books = new TwoBooks(priceTime);
+    books.rest(bid(1, 10, { allOrNone: true }));
+    books.resize(1, 2);
+    expect(books.place(ask(1, 10)).fills).toEqual([]);
+    expect(books.place(ask(1, 10)).fills).toMatchObject([
+      { ask: 2, quantity: 1 },
+      { ask: 3, quantity: 1 },
+    ]);
+  });
+
   test('does not forget an ask because another one went by that did not come to rest', () => {
     const books = new TwoBooks(priceTime);
     books.place(bid(10, 10, { placement: 'cluster' }));
