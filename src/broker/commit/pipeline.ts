@@ -237,7 +237,11 @@ class CommitPipeline implements RunningPipeline {
     for (;;) {
       this.#arrival = Promise.withResolvers();
       await this.#do(engine);
-      if (!this.#storing && this.#making) this.#startStoring(engine, this.#making);
+      if (!this.#storing && this.#making) {
+        this.#startStoring(engine, this.#making);
+        // What waits already is the next batch.
+        continue;
+      }
       if (this.#storing) await Promise.race([this.#storing, this.#arrival.promise.then(nextTurn)]);
       else if (this.#stopping.signal.aborted || !this.#hasWork(engine)) return;
     }
