@@ -15,6 +15,7 @@ import { followProductStates } from '../../src/broker/market/product-states.ts';
 import { MarketStream } from '../../src/broker/market/stream.ts';
 import { type Database, openDatabase } from '../../src/broker/storage/database.ts';
 import { migrate } from '../../src/broker/storage/migrator.ts';
+import { million, nodeWith, priced } from './orders-of-bench.ts';
 
 /** What the server is told. */
 export interface ServerOrder {
@@ -30,8 +31,6 @@ export interface Serving {
 }
 
 const gpusOfNode = 8;
-/** Micro-dollars. */
-const lowestPrice = 1_000_000;
 const prices = 500;
 const deposited = 1e12;
 /** Commands on the way at once. */
@@ -108,17 +107,12 @@ async function createBuyers(db: Database, pipeline: RunningPipeline, count: numb
 
 /** Nodes of eight GPUs, each with a standing ask at one of many prices. */
 async function createSupply(pipeline: RunningPipeline, nodes: number): Promise<void> {
-  const product = 'H100-SXM5-80GB';
   const accountId = newId();
-  const gpu = () => ({ id: newId(), product, label: 'measured' as const, score: 90, sellable: true, occupied: false });
-  const rest = { surge: false, maxDurationHours: 720, availableUntil: null, withheld: 0 };
   const add = async (place: number) => {
-    const nodeId = newId();
-    const gpus = Array.from({ length: gpusOfNode }, gpu);
-    const node = { nodeId, clusterId: newId(), providerId: newId(), accountId, region: 'eu-1', gpus };
+    const node = { ...nodeWith(gpusOfNode), accountId };
     await pipeline.submit({ command: { kind: 'supply', node }, actor: null });
-    const basePrice = lowestPrice + (place % prices) * 100;
-    await pipeline.submit({ command: { kind: 'set-pricing', pricing: { nodeId, basePrice, ...rest } }, actor: null });
+    const pricing = priced(node.nodeId, million + (place % prices) * 100);
+    await pipeline.submit({ command: { kind: 'set-pricing', pricing }, actor: null });
   };
   for (let first = 0; first < nodes; first += chunk) {
     await Promise.all(Array.from({ length: Math.min(chunk, nodes - first) }, (_, place) => add(first + place)));

@@ -6,7 +6,7 @@
 //      │                                                     connection lost ───────┤  └─ stored before, or again
 //      ├── another writer has moved the journal on ◀────────────────────────────────┤
 //      └── the batch cannot be stored: its commands are tried one by one ◀───────────┘
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Registry } from 'prom-client';
 import { messageOf } from '../../daemon/errors.ts';
@@ -526,8 +526,4 @@ async function isInJournal(client: pg.Client, { seq, hash }: JournalPlace): Prom
 function isFaultOf(entries: readonly Entry[], error: unknown): boolean {
   const [first, second] = entries;
   return first !== undefined && second === undefined && first.alone && !isPassing(error) && !isFenced(error);
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

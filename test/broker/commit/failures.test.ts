@@ -1,20 +1,18 @@
 // The pipeline while its database, its connection or its leadership fails: nothing that was answered is lost, and
 // nothing is done twice.
 import { expect, test } from 'vitest';
-import type { RunningPipeline } from '../../../src/broker/commit/pipeline.ts';
 import { newId } from '../../../src/broker/ids.ts';
 import type { OpenDatabase } from '../../../src/broker/storage/database.ts';
 import {
   block,
   createTestPipeline,
+  hashOf,
   million,
   newOrder,
   startTestMarket,
   type TestMarket,
 } from '../../fixtures/market.ts';
 import { soaking } from '../../properties.ts';
-
-const hashOf = (pipeline: RunningPipeline) => pipeline.read((engine) => engine.stateHash());
 
 /** Cuts the connections of the market, wherever they are. */
 async function cutWriter({ pool }: OpenDatabase): Promise<void> {

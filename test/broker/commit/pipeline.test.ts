@@ -2,25 +2,24 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { chainHash, chainStart } from '../../../src/broker/commit/chain.ts';
-import type { RunningPipeline } from '../../../src/broker/commit/pipeline.ts';
+import type { PipelineOptions } from '../../../src/broker/commit/pipeline.ts';
 import type { Command } from '../../../src/broker/engine/commands.ts';
 import { newId } from '../../../src/broker/ids.ts';
 import { testDatabase } from '../../fixtures/database.ts';
 import {
   createTestPipeline,
   h100,
+  hashOf,
   million,
   newOrder,
   startTestMarket,
   type TestMarket,
 } from '../../fixtures/market.ts';
 
-const hashOf = (pipeline: RunningPipeline) => pipeline.read((engine) => engine.stateHash());
-
 /** What a broker that starts now would have in memory. */
-async function hashAfterRestart(market: TestMarket): Promise<string> {
+async function hashAfterRestart(market: TestMarket, options: Partial<PipelineOptions> = {}): Promise<string> {
   await market.pipeline.stop();
-  const next = createTestPipeline(market.database.url);
+  const next = createTestPipeline(market.database.url, options);
   await next.start();
   const hash = await hashOf(next);
   await next.stop();
@@ -64,7 +63,10 @@ test('an order is stored with its trade, its money and its command when it is an
 });
 
 test('a restart finds the state that was there', async () => {
-  const market = await startTestMarket();
+  // Long before the next auction, so that an order that waits for it may be cancelled.
+  const at = Date.UTC(2026, 10, 21, 12);
+  const options = { now: () => at };
+  const market = await startTestMarket(options);
   const nodes = [await market.addNode({ price: 2 * million }), await market.addNode({ price: million })];
   const accountId = await market.addAccount();
   await market.place({ accountId, quantity: 3, placement: 'node', userId: newId(), clientOrderId: 'mine ✓' });
@@ -81,7 +83,7 @@ test('a restart finds the state that was there', async () => {
   await market.submit({ kind: 'kill', accountId: newId(), reason: 'fraud' });
   await market.submit({ kind: 'cancel', orderId: auction.order?.id ?? '', accountId, reason: 'changed my mind' });
   const hash = await hashOf(market.pipeline);
-  expect(await hashAfterRestart(market)).toBe(hash);
+  expect(await hashAfterRestart(market, options)).toBe(hash);
 });
 
 test('the rows of the journal are chained', async () => {

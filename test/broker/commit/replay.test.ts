@@ -10,7 +10,7 @@ import type { Command } from '../../../src/broker/engine/commands.ts';
 import { createEngine } from '../../../src/broker/engine/engine.ts';
 import { newId } from '../../../src/broker/ids.ts';
 import { seeded } from '../../fixtures/live-market.ts';
-import { createTestPipeline, startTestMarket, type TestMarket } from '../../fixtures/market.ts';
+import { createTestPipeline, hashOf, startTestMarket, type TestMarket } from '../../fixtures/market.ts';
 import { MarketScript } from '../../fixtures/market-script.ts';
 import { soaking } from '../../properties.ts';
 
@@ -70,7 +70,7 @@ test(
     }
     const heads = await snapshotHeads(database.db);
     expect(heads.map(({ seq }) => seq)).toEqual(taken);
-    const live = await pipeline.read((engine) => engine.stateHash());
+    const live = await hashOf(pipeline);
     const from = await Promise.all(
       (['oldest', 'newest', taken[1]] as const).map((place) => replayJournal(database, { from: place ?? 0 })),
     );
@@ -154,10 +154,10 @@ test('a broker that starts again has the same state', async () => {
   const used = await UsedMarket.open();
   const { database, pipeline } = used.market;
   await used.use(600);
-  const live = await pipeline.read((engine) => engine.stateHash());
+  const live = await hashOf(pipeline);
   await pipeline.stop();
   const next = createTestPipeline(database.url, { now: () => start });
   await next.start();
-  expect(await next.read((engine) => engine.stateHash())).toBe(live);
+  expect(await hashOf(next)).toBe(live);
   await next.stop();
 });

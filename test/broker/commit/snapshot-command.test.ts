@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runSnapshotCommand } from '../../../src/broker/commit/snapshot-command.ts';
 import { snapshotHeads } from '../../../src/broker/commit/snapshot-store.ts';
-import { startTestMarket } from '../../fixtures/market.ts';
+import { hashOf, startTestMarket } from '../../fixtures/market.ts';
 
 const program = join(import.meta.dirname, '../../../src/cli/main.ts');
 const never = new AbortController().signal;
@@ -16,7 +16,7 @@ test('it is taken, and what goes wrong is said', async () => {
   const [head] = await snapshotHeads(database.db);
   expect(head).toMatchObject({
     seq: pipeline.seq,
-    stateHash: await pipeline.read((engine) => engine.stateHash()),
+    stateHash: await hashOf(pipeline),
   });
   const missing = database.url.replace(/\/test_\w+/, '/not_there');
   await expect(runSnapshotCommand(missing, never, program)).rejects.toThrow(/snapshot of the market failed: .*GPUB_/);

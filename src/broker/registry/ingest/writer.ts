@@ -8,7 +8,7 @@
 //
 // A connection that breaks at COMMIT leaves open what was stored. Memory is then read anew, and messages that are
 // stored already change nothing the second time.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../../daemon/logger.ts';
 import { Refusal } from '../../refusal.ts';
 import { isPassing } from '../../storage/failures.ts';
@@ -48,7 +48,7 @@ export class IngestWriter {
   /** Something arrived. */
   wake(): void {
     // In the next turn, so that what arrives together is written together.
-    this.#running ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#run());
+    this.#running ??= nextTurn().then(() => this.#run());
   }
 
   /** Resolves when nothing waits any more. */
