@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { parseArgs, promisify } from 'node:util';
 import { RowCollector } from '../../src/broker/commit/rows.ts';
+import { writesOf } from '../../src/broker/commit/statement.ts';
 import { MarketWriter } from '../../src/broker/commit/writer.ts';
 import type { OrderImage } from '../../src/broker/engine/order.ts';
 import { newId } from '../../src/broker/ids.ts';
@@ -45,7 +46,7 @@ try {
 /** One in ten is an ask of a node with a GPU for it; prices are spread so that nothing trades. */
 async function fill(): Promise<void> {
   const { log } = createLog({ daemon: 'bench', node: '', level: 'warn', format: 'text' });
-  const writer = new MarketWriter(server.url, log, 1_000_000);
+  const writer = new MarketWriter(server.url, log);
   let place = await writer.open(0);
   const at = Date.now();
   for (let start = 0; start < orders; start += piece) {
@@ -54,7 +55,7 @@ async function fill(): Promise<void> {
     const row = { seq: place.seq + 1, at, epoch: 0, accountId: null, userId: null, keyAccountId: null, key: null };
     rows.add({ ...row, digest: null, command: '{}', result: null, hash: place.hash }, undefined, events);
     const to = { ...place, seq: place.seq + 1, at, priority: start + piece };
-    await writer.store(place.seq, to, { ...rows.rows(), events: [] });
+    await writer.store(place.seq, to, writesOf({ ...rows.rows(), events: [] }, 1_000_000));
     place = to;
   }
   writer.close();

@@ -7,8 +7,7 @@ import { chainHash } from './chain.ts';
 import { auditOf } from './outbox.ts';
 import type { Entry, Room } from './queue.ts';
 import { RowCollector } from './rows.ts';
-import type { JournalPlace } from './statement.ts';
-import type { BatchRows } from './tables.ts';
+import { type JournalPlace, type Writes, writesOf } from './statement.ts';
 
 /** A command that was done, and what its caller is told once the batch is durable. */
 export interface Done {
@@ -21,7 +20,7 @@ export interface Batch {
   readonly from: JournalPlace;
   readonly to: JournalPlace;
   readonly done: readonly Done[];
-  readonly rows: BatchRows;
+  readonly writes: Writes;
   readonly events: readonly EngineEvent[];
 }
 
@@ -32,6 +31,8 @@ export interface BatchStart {
   readonly epoch: number;
   /** What it takes, unless one entry is larger. */
   readonly limits: Room;
+  /** Of one statement. */
+  readonly mostRows: number;
 }
 
 /** No further command is done once so many things have happened: each is a row or two. */
@@ -59,6 +60,7 @@ export class OpenBatch {
   #seq: number;
   #hash: Buffer;
   #isClosed = false;
+  #batch: Batch | undefined;
 
   constructor(start: BatchStart) {
     const { place } = start;
@@ -120,9 +122,15 @@ export class OpenBatch {
     this.#write(entry, entry.text, entry.submission.key ? JSON.stringify(outcome.result) : null);
   }
 
-  /** What is to be stored; nothing may be done between this and the next batch. */
+  /** What is to be stored; nothing may be done after that but in the next batch. */
   finish(): Batch {
-    const { engine, place } = this.#start;
+    this.close();
+    this.#batch ??= this.#encoded();
+    return this.#batch;
+  }
+
+  #encoded(): Batch {
+    const { engine, place, mostRows } = this.#start;
     const { trades, priority, ids } = countersOf(engine);
     const to = {
       seq: this.#seq,
@@ -133,7 +141,8 @@ export class OpenBatch {
       ids,
       hash: this.#hash,
     };
-    return { from: place, to, done: this.#done, rows: this.#collector.rows(), events: this.#events };
+    const writes = writesOf(this.#collector.rows(), mostRows);
+    return { from: place, to, done: this.#done, writes, events: this.#events };
   }
 
   /** The clock may be set back; the market's time is not. */

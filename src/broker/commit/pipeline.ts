@@ -64,6 +64,8 @@ export function createPipeline(options: PipelineOptions): RunningPipeline {
 }
 
 const batchText = 2 * 1024 * 1024;
+/** Commands that are done before anything else has its turn: about a millisecond. */
+const perTurn = 32;
 /** Milliseconds. */
 const times = { patience: 10_000, sweep: 250, firstPause: 50, longestPause: 2_000, longestTimer: 2 ** 31 - 1 };
 
@@ -100,7 +102,7 @@ class CommitPipeline implements RunningPipeline {
 
   constructor(options: PipelineOptions) {
     const { url, log, registry, patienceMs = times.patience } = options;
-    const { mostWaiting = 10_000, mostInBatch = 250, mostRows = 20_000 } = options;
+    const { mostWaiting = 10_000, mostInBatch = 250 } = options;
     this.#options = options;
     // Whoever has called start() hears of it.
     this.#loaded.promise.catch(() => undefined);
@@ -109,7 +111,7 @@ class CommitPipeline implements RunningPipeline {
     this.#limits = { entries: mostInBatch, text: batchText };
     this.#readers = new Readers(mostWaiting);
     this.#metrics = createPipelineMetrics(registry, () => this.#queue.length + this.#underway.length);
-    this.#writer = new MarketWriter(url, log, mostRows);
+    this.#writer = new MarketWriter(url, log);
   }
 
   get seq(): number {
@@ -219,6 +221,8 @@ class CommitPipeline implements RunningPipeline {
         await this.#serve();
         return;
       } catch (error) {
+        // What a failed engine has done is not stored.
+        if (error instanceof EngineFault) this.#making = undefined;
         // Whatever failed, what was sent is waited for.
         await this.#storing?.catch(() => undefined);
         this.#giveBack(error);
@@ -242,6 +246,8 @@ class CommitPipeline implements RunningPipeline {
         // What waits already is the next batch.
         continue;
       }
+      // Nothing is added to it any more: it can be sent at once when its turn comes.
+      if (this.#making?.isFull) this.#making.finish();
       if (this.#storing) await Promise.race([this.#storing, this.#arrival.promise.then(nextTurn)]);
       else if (this.#stopping.signal.aborted || !this.#hasWork(engine)) return;
     }
@@ -261,7 +267,7 @@ class CommitPipeline implements RunningPipeline {
       }
       const entries = this.#take(this.#making?.room ?? this.#limits);
       try {
-        this.#apply(engine, await answerKnown(this.#writer.reader, entries));
+        await this.#applyAll(engine, await answerKnown(this.#writer.reader, entries));
       } catch (error) {
         if (error instanceof EngineFault || !(this.#making || this.#storing)) throw error;
         // What was done before can still be stored, and a connection is made for that.
@@ -274,7 +280,7 @@ class CommitPipeline implements RunningPipeline {
   /** Where a command is under suspicion it gets a batch of its own, and so does what is due before it. */
   async #doAlone(engine: Engine): Promise<void> {
     const entries = this.#isDue(engine) ? [] : this.#take(this.#limits);
-    this.#apply(engine, await answerKnown(this.#writer.reader, entries));
+    await this.#applyAll(engine, await answerKnown(this.#writer.reader, entries));
     this.#making?.close();
   }
 
@@ -291,10 +297,23 @@ class CommitPipeline implements RunningPipeline {
     this.#queue.putBack(entries);
   }
 
-  #apply(engine: Engine, entries: readonly Entry[]): void {
+  /** Does what is due and then the commands, some in a turn: a batch on its way is sent and answered in between. */
+  async #applyAll(engine: Engine, entries: readonly Entry[]): Promise<void> {
+    let done = this.#apply(engine, entries.slice(0, perTurn));
+    while (done < entries.length && !this.#making?.isFull) {
+      await nextTurn();
+      done += this.#apply(engine, entries.slice(done, done + perTurn));
+    }
+    this.#wait(entries.slice(done));
+    this.#dropSettled();
+  }
+
+  /** @returns how many the batch has taken */
+  #apply(engine: Engine, entries: readonly Entry[]): number {
     const now = this.#options.now();
     const place = this.#planned as JournalPlace;
-    this.#making ??= new OpenBatch({ engine, place, epoch: this.#epoch, limits: this.#limits });
+    const { mostRows = 20_000 } = this.#options;
+    this.#making ??= new OpenBatch({ engine, place, epoch: this.#epoch, limits: this.#limits, mostRows });
     const batch = this.#making;
     batch.tick(now);
     let count = 0;
@@ -303,39 +322,35 @@ class CommitPipeline implements RunningPipeline {
       // Who was told that nobody knows asks again.
       if (!entry.settled) batch.apply(entry, now);
     }
-    this.#wait(entries.slice(count));
-    this.#dropSettled();
     if (batch.isEmpty) this.#making = undefined;
+    return count;
   }
 
   #startStoring(engine: Engine, open: OpenBatch): void {
     const batch = open.finish();
     this.#making = undefined;
     this.#planned = batch.to;
-    this.#storing = this.#store(batch, this.#readers.look(engine, batch.to.seq)).then(() => {
-      this.#storing = undefined;
-      this.#lookIfDurable();
-    });
+    this.#storing = this.#store(engine, batch, this.#readers.look(engine, batch.to.seq));
     // Whoever waits for it hears of it.
     this.#storing.catch(() => undefined);
   }
 
-  async #store(batch: Batch, looks: Looks): Promise<void> {
-    const { from, to, events } = batch;
-    if (to.seq !== from.seq) {
-      const started = performance.now();
-      try {
-        await this.#makeDurable(batch);
-      } catch (error) {
-        looks.repeat();
-        throw error;
-      }
-      this.#metrics.committed(batch.rows.journal.length, (performance.now() - started) / 1000, events);
-      this.#place = to;
-      this.#tell({ seq: to.seq, at: to.at, events });
+  async #store(engine: Engine, batch: Batch, looks: Looks): Promise<void> {
+    const started = performance.now();
+    try {
+      await this.#makeDurable(batch);
+    } catch (error) {
+      looks.repeat();
+      throw error;
     }
+    this.#place = batch.to;
+    this.#storing = undefined;
+    // The database works on while those of this batch are told.
+    if (this.#making) this.#startStoring(engine, this.#making);
+    this.#tell(batch, (performance.now() - started) / 1000);
     this.#answer(batch);
     looks.tell();
+    this.#lookIfDurable();
   }
 
   /** Those who gave up meanwhile are not answered again. */
@@ -367,9 +382,11 @@ class CommitPipeline implements RunningPipeline {
 
   /** @throws what no further try of the same batch would change */
   async #makeDurable(batch: Batch): Promise<void> {
+    // Where all was refused there is nothing to store.
+    if (batch.to.seq === batch.from.seq) return;
     for (;;) {
       try {
-        await this.#writer.store(batch.from.seq, batch.to, batch.rows);
+        await this.#writer.store(batch.from.seq, batch.to, batch.writes);
         return;
       } catch (error) {
         if (!isPassing(error) && !isFenced(error)) throw error;
@@ -501,7 +518,10 @@ class CommitPipeline implements RunningPipeline {
     this.#readers.refuseOlder(then);
   }
 
-  #tell(committed: Committed): void {
+  #tell({ from, to, events }: Batch, seconds: number): void {
+    if (to.seq === from.seq) return;
+    this.#metrics.committed(to.seq - from.seq, seconds, events);
+    const committed = { seq: to.seq, at: to.at, events };
     for (const listener of this.#listeners) {
       try {
         listener(committed);

@@ -10,7 +10,7 @@ interface Reader {
   reject(error: unknown): void;
 }
 
-/** Looks that were taken at a state that may not be durable yet; one of these at a time. */
+/** Looks that were taken at a state that may not be durable yet. */
 export interface Looks {
   /** The state is durable: whoever looked is told. */
   tell(): void;
@@ -22,7 +22,7 @@ export class Readers {
   readonly #most: number;
   #waiting: Reader[] = [];
   /** Looked, and not told yet. */
-  #looked: readonly Reader[] = [];
+  readonly #looked = new Set<readonly Reader[]>();
 
   constructor(most: number) {
     this.#most = most;
@@ -48,15 +48,15 @@ export class Readers {
   look(engine: EngineView, seq: number): Looks {
     const readers = this.#waiting;
     this.#waiting = [];
-    this.#looked = readers;
+    this.#looked.add(readers);
     const tells = readers.map((reader) => reader.look(engine, seq));
     return {
       tell: () => {
-        this.#looked = [];
+        this.#looked.delete(readers);
         for (const tell of tells) tell();
       },
       repeat: () => {
-        this.#looked = [];
+        this.#looked.delete(readers);
         this.#waiting = [...readers, ...this.#waiting];
       },
     };
@@ -64,7 +64,7 @@ export class Readers {
 
   /** Refuses those who have waited since before `then`. */
   refuseOlder(then: number): void {
-    const old = [...this.#waiting, ...this.#looked].filter(({ since }) => since < then);
+    const old = [...this.#waiting, ...[...this.#looked].flat()].filter(({ since }) => since < then);
     if (old.length === 0) return;
     this.#waiting = this.#waiting.filter(({ since }) => since >= then);
     for (const { reject } of old) reject(unavailable('the market cannot be read now', 'not-done'));

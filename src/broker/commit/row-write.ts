@@ -52,13 +52,13 @@ export class RowWrite<Row> {
     return this.#action(this.#table, names, `unnest(${arrays.join(', ')}) as given (${names.join(', ')})`);
   }
 
-  /** Its parameters for these rows, in the order of {@link sql}; good until it is called again. */
+  /** Its parameters for these rows, in the order of {@link sql}. */
   values(rows: readonly Row[]): Buffer[] {
     return this.#columns.map(([, , value], index) => {
       const array = this.#arrays[index] as ArrayColumn;
       array.clear();
       for (const row of rows) array.push(value(row));
-      return array.finish();
+      return Buffer.from(array.finish());
     });
   }
 }

@@ -46,13 +46,14 @@ export function fenceValues({ epoch, writer }: WriterPlace, from: number, to: Jo
 }
 
 const kinds = Object.keys(writes) as RowKind[];
+const noRows = Object.fromEntries(kinds.map((kind) => [kind, []])) as unknown as BatchRows;
 
 /** Of everyday batches. */
-export const usualStatement = fenced('market_batch', usual);
+const usualStatement = fenced('market_batch', usual);
 /** Of any batch. */
-export const fullStatement = fenced('market_batch_full', kinds);
+const fullStatement = fenced('market_batch_full', kinds);
 /** Of a part of a large batch, before the last: the fence comes with that. */
-export const partStatement = unfenced('market_batch_part', kinds);
+const partStatement = unfenced('market_batch_part', kinds);
 
 function fenced(name: string, kinds: readonly RowKind[]): Statement {
   const text = `with ${fence}, ${parts(kinds, fenceParameters)} select market_fence((select count(*) from moved))`;
@@ -74,9 +75,31 @@ function parts(kinds: readonly RowKind[], after: number): string {
     .join(', ');
 }
 
-/** The parameters of the rows for a statement; good until the next call. */
-export function rowValues({ kinds }: Statement, rows: BatchRows): Buffer[] {
-  return kinds.flatMap((kind) => valuesOf(kind, rows));
+/** A statement with the parameters of its rows, besides those of the fence. */
+export interface Write {
+  readonly statement: Statement;
+  readonly values: readonly Buffer[];
+}
+
+/** What stores a batch. */
+export interface Writes {
+  /** What one statement would be too large for, made as it is asked for. */
+  readonly parts: Iterable<Write>;
+  /** With the fence. */
+  readonly last: Write;
+}
+
+/** @param most rows of one statement */
+export function writesOf(rows: BatchRows, most: number): Writes {
+  if (sizeOf(rows) <= most) return { parts: [], last: writeOf(isUsual(rows) ? usualStatement : fullStatement, rows) };
+  const parts = function* () {
+    for (const part of partsOf(rows, most)) yield writeOf(partStatement, part);
+  };
+  return { parts: { [Symbol.iterator]: parts }, last: writeOf(fullStatement, noRows) };
+}
+
+function writeOf(statement: Statement, rows: BatchRows): Write {
+  return { statement, values: statement.kinds.flatMap((kind) => valuesOf(kind, rows)) };
 }
 
 function valuesOf<Kind extends RowKind>(kind: Kind, rows: BatchRows): Buffer[] {
@@ -84,20 +107,19 @@ function valuesOf<Kind extends RowKind>(kind: Kind, rows: BatchRows): Buffer[] {
 }
 
 /** Whether the usual statement does for these rows. */
-export function isUsual(rows: BatchRows): boolean {
+function isUsual(rows: BatchRows): boolean {
   return kinds.every((kind) => rows[kind].length === 0 || usual.includes(kind));
 }
 
 /** The rows in parts of so many rows at most, in an order that breaks no rule of the tables. */
-export function* partsOf(rows: BatchRows, most: number): Generator<BatchRows> {
-  const empty = Object.fromEntries(kinds.map((kind) => [kind, []])) as unknown as BatchRows;
-  let part = { ...empty };
+function* partsOf(rows: BatchRows, most: number): Generator<BatchRows> {
+  let part = { ...noRows };
   let size = 0;
   for (const kind of kinds) {
     for (let start = 0; start < rows[kind].length; ) {
       if (size === most) {
         yield part;
-        part = { ...empty };
+        part = { ...noRows };
         size = 0;
       }
       const taken = rows[kind].slice(start, start + most - size);
@@ -109,6 +131,6 @@ export function* partsOf(rows: BatchRows, most: number): Generator<BatchRows> {
   yield part;
 }
 
-export function sizeOf(rows: BatchRows): number {
+function sizeOf(rows: BatchRows): number {
   return kinds.reduce((sum, kind) => sum + rows[kind].length, 0);
 }

@@ -4,20 +4,7 @@ import pg from 'pg';
 import type { Log } from '../../daemon/logger.ts';
 import { leadershipLost } from '../storage/errors.ts';
 import { placeOf } from './recovery.ts';
-import {
-  fenceValues,
-  fullStatement,
-  isUsual,
-  type JournalPlace,
-  partStatement,
-  partsOf,
-  rowValues,
-  type Statement,
-  sizeOf,
-  usualStatement,
-  type WriterPlace,
-} from './statement.ts';
-import type { BatchRows } from './tables.ts';
+import { fenceValues, type JournalPlace, type Write, type WriterPlace, type Writes } from './statement.ts';
 
 /** SQLSTATE of market_fence, in migration 6. */
 const fenceCode = 'GPM01';
@@ -40,16 +27,13 @@ export function isFenced(error: unknown): boolean {
 export class MarketWriter {
   readonly #url: string;
   readonly #log: Log;
-  readonly #mostRows: number;
   #client: pg.Client | undefined;
   #reader: pg.Client | undefined;
   #place: WriterPlace | undefined;
 
-  /** @param mostRows that one statement stores; more are stored in parts */
-  constructor(url: string, log: Log, mostRows: number) {
+  constructor(url: string, log: Log) {
     this.#url = url;
     this.#log = log;
-    this.#mostRows = mostRows;
   }
 
   /**
@@ -102,23 +86,19 @@ export class MarketWriter {
    * @throws what {@link isFenced} knows where the journal does not stand at `from`; after a broken connection nobody
    * knows whether it is stored until {@link open} says where the journal stands
    */
-  async store(from: number, to: JournalPlace, rows: BatchRows): Promise<void> {
+  async store(from: number, to: JournalPlace, { parts, last }: Writes): Promise<void> {
     const client = this.#client;
     if (!client) throw new Error('Connection terminated');
     const place = this.#place as WriterPlace;
     const fence = fenceValues(place, from, to);
-    if (sizeOf(rows) <= this.#mostRows) {
-      return execute(client, isUsual(rows) ? usualStatement : fullStatement, rows, fence);
+    let isOne = true;
+    for (const part of parts) {
+      if (isOne) await client.query('begin');
+      isOne = false;
+      await execute(client, part);
     }
-    await client.query('begin');
-    const parts = partsOf(rows, this.#mostRows);
-    let part = parts.next().value as BatchRows;
-    for (const next of parts) {
-      await execute(client, partStatement, part);
-      part = next;
-    }
-    await execute(client, fullStatement, part, fence);
-    await client.query('commit');
+    await execute(client, last, fence);
+    if (!isOne) await client.query('commit');
   }
 
   /** Cuts the connections; what is under way fails. */
@@ -142,14 +122,9 @@ export class MarketWriter {
   }
 }
 
-async function execute(
-  client: pg.Client,
-  statement: Statement,
-  rows: BatchRows,
-  fence: (number | Buffer)[] = [],
-): Promise<void> {
-  const { name, text } = statement;
-  await client.query({ name, text, values: [...fence, ...rowValues(statement, rows)] });
+async function execute(client: pg.Client, write: Write, fence: (number | Buffer)[] = []): Promise<void> {
+  const { name, text } = write.statement;
+  await client.query({ name, text, values: [...fence, ...write.values] });
 }
 
 /** A connection outside of the pool. */
