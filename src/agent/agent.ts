@@ -127,6 +127,7 @@ class Devices {
     return {
       deviceChanged: (view: Parameters<Gpus['show']>[0]) => this.#gpus?.show(view),
       deviceRemoved: (uuid: string) => this.#gpus?.remove(uuid),
+      eventReported: () => undefined,
       sourceChanged: (source: SourceView) => this.#see(source),
     };
   }

@@ -6,12 +6,13 @@ import type { DeviceView } from './devices/view.ts';
 
 /** Absent values stay absent. */
 export function toDevice({ uuid, source, record, readings }: DeviceView): DeviceRecord {
-  const { memory, nvlinks = [], ...same } = record;
+  const { memory, nvlinks = [], parent, ...same } = record;
   return Device.fromPartial({
     ...same,
     uuid,
     source,
     nvlinks,
+    parent: parent?.toLowerCase(),
     ...(memory && {
       memory: { totalBytes: BigInt(memory.totalBytes), reservedBytes: bigintOf(memory.reservedBytes) },
     }),
@@ -19,8 +20,30 @@ export function toDevice({ uuid, source, record, readings }: DeviceView): Device
   });
 }
 
-function toReadings({ timeMs, memoryUsedBytes, processes: _, ...same }: DeviceReadings) {
-  return { ...same, time: new Date(timeMs), memoryUsedBytes: bigintOf(memoryUsedBytes) };
+/** Readings that are 64-bit numbers on the wire. */
+const wide = [
+  'memoryUsedBytes',
+  'energyMillijoules',
+  'pcieTxBytesPerSecond',
+  'pcieRxBytesPerSecond',
+  'pcieReplays',
+  'nvlinkTxBytes',
+  'nvlinkRxBytes',
+] as const satisfies readonly (keyof DeviceReadings)[];
+
+function toReadings({ timeMs, processes: _, nvlinkErrors, eccErrors, ...same }: DeviceReadings) {
+  const large = Object.fromEntries(wide.map((name) => [name, bigintOf(same[name])])) as Record<
+    (typeof wide)[number],
+    bigint | undefined
+  >;
+  const time = new Date(timeMs);
+  return { ...same, ...large, time, nvlinkErrors: bigints(nvlinkErrors), eccErrors: bigints(eccErrors) };
+}
+
+function bigints<Counts extends object>(counts: Counts | undefined) {
+  if (!counts) return undefined;
+  const entries = Object.entries(counts).map(([name, count]) => [name, bigintOf(count)]);
+  return Object.fromEntries(entries) as { [Name in keyof Counts]?: bigint };
 }
 
 function toProcess({ pid, kind, usedMemoryBytes }: NonNullable<DeviceReadings['processes']>[number]) {

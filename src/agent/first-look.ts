@@ -27,6 +27,7 @@ export async function whyNoDevice(
     {
       deviceChanged: () => found.resolve(undefined),
       deviceRemoved: () => undefined,
+      eventReported: () => undefined,
       sourceChanged: (source) => {
         const verdict = judge(source);
         if (verdict !== 'not yet') found.resolve(verdict.reason);

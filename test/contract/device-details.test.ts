@@ -28,10 +28,11 @@ const record: DeviceRecord = {
   pci: { busId: '00000000:3B:00.0', deviceId: 0x233010de },
   memory: { totalBytes: 85_520_809_984n, reservedBytes: 0n },
   powerLimits: { enforcedMilliwatts: 700_000 },
+  evidence: [],
   nvlinks: [{ link: 0, active: true, version: 4 }],
   ecc: { enabled: true, pending: false },
   processes: [{ pid: 4711, kind: 1, usedMemoryBytes: 1n << 34n }],
-  readings: { time: new Date(1_700_000_000_000), temperatureCelsius: 0 },
+  readings: { time: new Date(1_700_000_000_000), temperatureCelsius: 0, throttleReasons: [] },
 };
 
 function create(name: string, status: object = {}): Promise<unknown> {
@@ -62,23 +63,39 @@ describe('a record', () => {
       pci: { bus_id: '00000000:3B:00.0', device_id: 0x233010de },
       memory: { total_bytes: '85520809984', reserved_bytes: '0' },
       power_limits: { enforced_milliwatts: 700_000 },
+      evidence: [],
       nvlinks: [{ link: 0, active: true, version: 4 }],
       ecc: { enabled: true, pending: false },
       processes: [{ pid: 4711, kind: 'KIND_COMPUTE', used_memory_bytes: String(2n ** 34n) }],
-      readings: { time: { seconds: '1700000000', nanos: 0 }, temperature_celsius: 0 },
+      readings: { time: { seconds: '1700000000', nanos: 0 }, temperature_celsius: 0, throttle_reasons: [] },
     });
   });
 
   test('has no field that is not known: absent, never zero', async () => {
     await create('gpu-a');
-    server.book.set('gpu-a', { model: 'X', nvlinks: [], processes: [] });
+    server.book.set('gpu-a', { model: 'X', nvlinks: [], processes: [], evidence: [] });
     const device = await get('gpu-a');
-    expect(Object.keys(device).sort()).toEqual(['health', 'model', 'name', 'nvlinks', 'processes', 'stale']);
+    expect(Object.keys(device).sort()).toEqual([
+      'evidence',
+      'health',
+      'model',
+      'name',
+      'nvlinks',
+      'processes',
+      'stale',
+    ]);
   });
 
   test('that is not there leaves the GPU listed by its name', async () => {
     await create('gpu-a');
-    expect(await get('gpu-a')).toEqual({ name: 'gpu-a', stale: false, health: 'unknown', nvlinks: [], processes: [] });
+    expect(await get('gpu-a')).toEqual({
+      name: 'gpu-a',
+      stale: false,
+      health: 'unknown',
+      nvlinks: [],
+      processes: [],
+      evidence: [],
+    });
     expect(await list()).toEqual([await get('gpu-a')]);
   });
 

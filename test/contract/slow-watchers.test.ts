@@ -167,7 +167,7 @@ describe('a watcher that reads too slowly', () => {
   });
 });
 
-const emptyRecord = { nvlinks: [], processes: [] };
+const emptyRecord = { nvlinks: [], processes: [], evidence: [] };
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

@@ -8,6 +8,9 @@ export interface DeviceRecord {
   /** The driver's own spelling, for instance `GPU-4f1f…`; the device's identity. */
   uuid: string;
   vendor: 'nvidia' | 'amd' | 'intel';
+  /** The uuid of the device of which this is a part, and which part: a MIG instance. */
+  parent?: string;
+  migInstance?: { gpuInstance: number; computeInstance?: number; profile?: string };
   serial?: string;
   model?: string;
   /** Lower case, for instance `hopper`. */
@@ -40,9 +43,33 @@ export interface DeviceRecord {
     minMilliwatts?: number;
     maxMilliwatts?: number;
   };
+  temperatureLimits?: { slowdownCelsius?: number; shutdownCelsius?: number; memoryMaxCelsius?: number };
   nvlinks?: { link: number; active: boolean; version?: number; remoteBusId?: string }[];
   ecc?: { enabled: boolean; pending: boolean };
   mig?: { enabled: boolean; pending: boolean; instanceUuids: string[] };
+}
+
+/** What the driver says should be done about a device. */
+export type RecoveryAction = 'none' | 'reset' | 'reboot' | 'drain-p2p' | 'drain-and-reset' | 'imex';
+
+/** Why clocks are lower than they could be. */
+export type ThrottleReason =
+  | 'idle'
+  | 'applications-clocks'
+  | 'power-cap'
+  | 'hardware-slowdown'
+  | 'sync-boost'
+  | 'software-thermal'
+  | 'hardware-thermal'
+  | 'power-brake'
+  | 'display-clocks';
+
+/** Counts of errors since the driver was loaded (`volatile`), and since the board was made (`aggregate`). */
+export interface EccErrors {
+  volatileCorrected?: number;
+  volatileUncorrected?: number;
+  aggregateCorrected?: number;
+  aggregateUncorrected?: number;
 }
 
 /** The part of a device that moves. */
@@ -57,6 +84,26 @@ export interface DeviceReadings {
   graphicsMhz?: number;
   smMhz?: number;
   memoryMhz?: number;
+  memoryTemperatureCelsius?: number;
+  fanPercent?: number;
+  encoderPercent?: number;
+  decoderPercent?: number;
+  /** Since the driver was loaded. */
+  energyMillijoules?: number;
+  /** Empty where the clocks are as high as they can be. */
+  throttleReasons?: ThrottleReason[];
+  pcieTxBytesPerSecond?: number;
+  pcieRxBytesPerSecond?: number;
+  /** Since the driver was loaded, like all that follows but retired pages and remapped rows, which stay. */
+  pcieReplays?: number;
+  nvlinkTxBytes?: number;
+  nvlinkRxBytes?: number;
+  /** Over all links. */
+  nvlinkErrors?: { crc?: number; replay?: number; recovery?: number };
+  eccErrors?: EccErrors;
+  retiredPages?: { singleBit?: number; doubleBit?: number; pending?: boolean };
+  remappedRows?: { correctable: number; uncorrectable: number; pending: boolean; failed: boolean };
+  recoveryAction?: RecoveryAction;
   /** Absent where the driver does not say, empty where no process uses the device. */
   processes?: { pid: number; kind: 'compute' | 'graphics'; usedMemoryBytes?: number }[];
 }

@@ -37,6 +37,9 @@ export interface DeviceEvent {
   kind: 'xid' | 'single-bit-ecc' | 'double-bit-ecc' | 'mig-changed' | 'unavailable' | 'recovery-action' | 'other';
   /** The XID, or the driver's own event data. */
   data: number;
+  /** Which MIG instance of the device; absent for all of it. */
+  gpuInstance?: number;
+  computeInstance?: number;
 }
 
 /**

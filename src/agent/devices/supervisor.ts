@@ -296,6 +296,7 @@ class ProbeSupervisor implements Supervisor {
   #takeEvent(event: DeviceEvent): void {
     this.#options.log.info({ source: this.#source.name, ...event }, 'the driver reports an event');
     if (event.kind === 'mig-changed') this.#inventory.outdate(event.uuid);
+    this.#listener.eventReported(this.#source.name, event);
   }
 
   #endSweep(): void {
@@ -459,6 +460,7 @@ class ProbeSupervisor implements Supervisor {
     return {
       deviceChanged: (device) => guard(() => listener.deviceChanged(device)),
       deviceRemoved: (uuid) => guard(() => listener.deviceRemoved(uuid)),
+      eventReported: (source, event) => guard(() => listener.eventReported(source, event)),
       sourceChanged: (source) => guard(() => listener.sourceChanged(source)),
     };
   }

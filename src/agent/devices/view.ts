@@ -1,5 +1,6 @@
 // What the supervisor tells the agent of devices and sources, after hangs, crashes and failures have been sorted out.
 import type { DeviceReadings, DeviceRecord } from './record.ts';
+import type { DeviceEvent } from './source.ts';
 
 /** What is known of a device. Only `ok` means that it answered the latest probe. */
 export type DeviceState =
@@ -55,5 +56,7 @@ export interface DeviceListener {
   deviceChanged(device: DeviceView): void;
   /** A device is gone for good. */
   deviceRemoved(uuid: string): void;
+  /** The driver of a source has reported something on its own account. */
+  eventReported(source: string, event: DeviceEvent): void;
   sourceChanged(source: SourceView): void;
 }

@@ -28,6 +28,7 @@ test('a listener may stop the supervisor that calls it', async () => {
     listener: {
       deviceChanged: () => void supervisor.stop(),
       deviceRemoved() {},
+      eventReported() {},
       sourceChanged: () => void supervisor.stop(),
     },
   });

@@ -67,6 +67,7 @@ export function watch(options: Partial<SupervisorOptions> & { profile?: string; 
         told.push({ at: performance.now(), uuid, state, message, record, sampled: readings !== undefined }),
       deviceRemoved: (uuid) =>
         told.push({ at: performance.now(), uuid, state: 'removed', message: '', sampled: false }),
+      eventReported: () => undefined,
       sourceChanged: (source) => sources.push({ ...source }),
     },
     ...rest,

@@ -12,6 +12,7 @@ createSupervisor({
   listener: {
     deviceChanged() {},
     deviceRemoved() {},
+    eventReported() {},
     sourceChanged: ({ enumerated }) => enumerated && process.send?.('enumerated'),
   },
 }).start();

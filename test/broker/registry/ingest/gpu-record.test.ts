@@ -19,7 +19,7 @@ test('what moves by itself is no change', () => {
   const { device } = same;
   if (!device?.pci) throw new Error('no device');
   device.pci.linkWidth = 4;
-  device.readings = { time: new Date(), temperatureCelsius: 80 };
+  device.readings = { time: new Date(), temperatureCelsius: 80, throttleReasons: [] };
   device.processes = [{ pid: 7, kind: 1 }];
   same.conditions = [...same.conditions].reverse();
   expect(digest(same)).toBe(digest(gpu('gpu-a')));
@@ -55,7 +55,7 @@ test('the reason of bad health is the condition that says so', () => {
   expect(unhealthyBecause(gpuRecord(gpu('gpu-a', 'unhealthy'), 'gpu'))).toBe('Ready is False: Answers');
 });
 
-const bareDevice = { name: '', stale: false, nvlinks: [], processes: [], health: 'never heard' };
+const bareDevice = { name: '', stale: false, nvlinks: [], processes: [], evidence: [], health: 'never heard' };
 
 test('whatever a node sends can be stored', async () => {
   const { db } = await testDatabase();

@@ -191,6 +191,85 @@ export interface Device {
    * "unknown".
    */
   health: string;
+  /** Which instance of its parent this is. */
+  migInstance?:
+    | MigInstance
+    | undefined;
+  /** Temperatures at which the device protects itself. */
+  temperatureLimits?:
+    | TemperatureLimits
+    | undefined;
+  /** What independent witnesses say of the device's identity. */
+  evidence: Evidence[];
+  /** Who else uses the device: pods to which the kubelet has given it. Absent where nobody asked the kubelet. */
+  allocation?: Allocation | undefined;
+}
+
+/** MigInstance is a part of a GPU. */
+export interface MigInstance {
+  /** The GPU instance's id. */
+  gpuInstance: number;
+  /** The compute instance's id. */
+  computeInstance?:
+    | number
+    | undefined;
+  /** The profile, for instance "1g.10gb". */
+  profile?: string | undefined;
+}
+
+/** TemperatureLimits are temperatures in degrees Celsius. */
+export interface TemperatureLimits {
+  /** The device lowers its clocks. */
+  slowdownCelsius?:
+    | number
+    | undefined;
+  /** The device switches itself off. */
+  shutdownCelsius?:
+    | number
+    | undefined;
+  /** The highest that its memory may have. */
+  memoryMaxCelsius?: number | undefined;
+}
+
+/** Evidence is what one independent witness says of a device's identity. */
+export interface Evidence {
+  /** What was compared, for instance "pci-device-id". */
+  check: string;
+  /** The witness, for instance "sysfs". */
+  witness: string;
+  /** What it said. */
+  verdict: Evidence_Verdict;
+  /** Both values, for people. */
+  message: string;
+}
+
+/** What a witness said. */
+export const Evidence_Verdict = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: 0,
+  /** AGREES - The witness says the same as the driver. */
+  AGREES: 1,
+  /** DISAGREES - The witness says something else. */
+  DISAGREES: 2,
+  /** UNKNOWN - The witness cannot be heard. */
+  UNKNOWN: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Evidence_Verdict = typeof Evidence_Verdict[keyof typeof Evidence_Verdict];
+
+export namespace Evidence_Verdict {
+  export type UNSPECIFIED = typeof Evidence_Verdict.UNSPECIFIED;
+  export type AGREES = typeof Evidence_Verdict.AGREES;
+  export type DISAGREES = typeof Evidence_Verdict.DISAGREES;
+  export type UNKNOWN = typeof Evidence_Verdict.UNKNOWN;
+  export type UNRECOGNIZED = typeof Evidence_Verdict.UNRECOGNIZED;
+}
+
+/** Allocation is what the kubelet says of a device. */
+export interface Allocation {
+  /** The pods that hold it, as "namespace/name/container"; empty where none does. */
+  holders: string[];
 }
 
 /** Pci says where a device sits on the PCI bus and how it is connected. */
@@ -362,7 +441,127 @@ export interface Readings {
     | number
     | undefined;
   /** Memory clock. */
-  memoryMhz?: number | undefined;
+  memoryMhz?:
+    | number
+    | undefined;
+  /** Memory temperature. */
+  memoryTemperatureCelsius?:
+    | number
+    | undefined;
+  /** Fan speed, 0 to 100. */
+  fanPercent?:
+    | number
+    | undefined;
+  /** The share of time in which the encoder worked, 0 to 100. */
+  encoderPercent?:
+    | number
+    | undefined;
+  /** The share of time in which the decoder worked, 0 to 100. */
+  decoderPercent?:
+    | number
+    | undefined;
+  /** Energy used since the driver was loaded. */
+  energyMillijoules?:
+    | bigint
+    | undefined;
+  /** Why clocks are lower than they could be, for instance "hardware-thermal". */
+  throttleReasons: string[];
+  /** What the device sends over PCIe. */
+  pcieTxBytesPerSecond?:
+    | bigint
+    | undefined;
+  /** What it receives over PCIe. */
+  pcieRxBytesPerSecond?:
+    | bigint
+    | undefined;
+  /** PCIe replays. */
+  pcieReplays?:
+    | bigint
+    | undefined;
+  /** What the device has sent over NVLink. */
+  nvlinkTxBytes?:
+    | bigint
+    | undefined;
+  /** What it has received over NVLink. */
+  nvlinkRxBytes?:
+    | bigint
+    | undefined;
+  /** NVLink errors. */
+  nvlinkErrors?:
+    | NvLinkErrors
+    | undefined;
+  /** ECC errors. */
+  eccErrors?:
+    | EccErrors
+    | undefined;
+  /** Retired pages. */
+  retiredPages?:
+    | RetiredPages
+    | undefined;
+  /** Remapped rows. */
+  remappedRows?:
+    | RemappedRows
+    | undefined;
+  /** What the driver says should be done: "none", "reset", "reboot", "drain-p2p", "drain-and-reset" or "imex". */
+  recoveryAction?: string | undefined;
+}
+
+/** NvLinkErrors count over all links of a device. */
+export interface NvLinkErrors {
+  /** Transmissions with a wrong checksum. */
+  crc?:
+    | bigint
+    | undefined;
+  /** Transmissions that were repeated. */
+  replay?:
+    | bigint
+    | undefined;
+  /** Recoveries of a link. */
+  recovery?: bigint | undefined;
+}
+
+/** EccErrors count memory errors since the driver was loaded (volatile) and since the board was made (aggregate). */
+export interface EccErrors {
+  /** Corrected, since the driver was loaded. */
+  volatileCorrected?:
+    | bigint
+    | undefined;
+  /** Not corrected, since the driver was loaded. */
+  volatileUncorrected?:
+    | bigint
+    | undefined;
+  /** Corrected, since the board was made. */
+  aggregateCorrected?:
+    | bigint
+    | undefined;
+  /** Not corrected, since the board was made. */
+  aggregateUncorrected?: bigint | undefined;
+}
+
+/** RetiredPages count memory pages that are no longer used. */
+export interface RetiredPages {
+  /** For errors of one bit. */
+  singleBit?:
+    | number
+    | undefined;
+  /** For errors of two bits. */
+  doubleBit?:
+    | number
+    | undefined;
+  /** Whether a page waits for the next reset to be retired. */
+  pending?: boolean | undefined;
+}
+
+/** RemappedRows count memory rows that were replaced. */
+export interface RemappedRows {
+  /** For errors that could be corrected. */
+  correctable: number;
+  /** For errors that could not. */
+  uncorrectable: number;
+  /** Whether a row waits for the next reset to be replaced. */
+  pending: boolean;
+  /** Whether a row could not be replaced. */
+  failed: boolean;
 }
 
 function createBaseListDevicesRequest(): ListDevicesRequest {
@@ -716,6 +915,10 @@ function createBaseDevice(): Device {
     boardPartNumber: undefined,
     multiprocessors: undefined,
     health: "",
+    migInstance: undefined,
+    temperatureLimits: undefined,
+    evidence: [],
+    allocation: undefined,
   };
 }
 
@@ -801,6 +1004,18 @@ export const Device: MessageFns<Device> = {
     }
     if (message.health !== "") {
       writer.uint32(218).string(message.health);
+    }
+    if (message.migInstance !== undefined) {
+      MigInstance.encode(message.migInstance, writer.uint32(226).fork()).join();
+    }
+    if (message.temperatureLimits !== undefined) {
+      TemperatureLimits.encode(message.temperatureLimits, writer.uint32(234).fork()).join();
+    }
+    for (const v of message.evidence) {
+      Evidence.encode(v!, writer.uint32(242).fork()).join();
+    }
+    if (message.allocation !== undefined) {
+      Allocation.encode(message.allocation, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -1034,6 +1249,38 @@ export const Device: MessageFns<Device> = {
             message.health = reader.string();
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.migInstance = MigInstance.decode(reader, reader.uint32());
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.temperatureLimits = TemperatureLimits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.evidence.push(Evidence.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.allocation = Allocation.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1086,6 +1333,320 @@ export const Device: MessageFns<Device> = {
     message.boardPartNumber = object.boardPartNumber ?? undefined;
     message.multiprocessors = object.multiprocessors ?? undefined;
     message.health = object.health ?? "";
+    message.migInstance = (object.migInstance !== undefined && object.migInstance !== null)
+      ? MigInstance.fromPartial(object.migInstance)
+      : undefined;
+    message.temperatureLimits = (object.temperatureLimits !== undefined && object.temperatureLimits !== null)
+      ? TemperatureLimits.fromPartial(object.temperatureLimits)
+      : undefined;
+    message.evidence = object.evidence?.map((e) => Evidence.fromPartial(e)) || [];
+    message.allocation = (object.allocation !== undefined && object.allocation !== null)
+      ? Allocation.fromPartial(object.allocation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMigInstance(): MigInstance {
+  return { gpuInstance: 0, computeInstance: undefined, profile: undefined };
+}
+
+export const MigInstance: MessageFns<MigInstance> = {
+  encode(message: MigInstance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.gpuInstance !== 0) {
+      writer.uint32(8).uint32(message.gpuInstance);
+    }
+    if (message.computeInstance !== undefined) {
+      writer.uint32(16).uint32(message.computeInstance);
+    }
+    if (message.profile !== undefined) {
+      writer.uint32(26).string(message.profile);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MigInstance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMigInstance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.gpuInstance = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.computeInstance = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.profile = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MigInstance>): MigInstance {
+    return MigInstance.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MigInstance>): MigInstance {
+    const message = createBaseMigInstance();
+    message.gpuInstance = object.gpuInstance ?? 0;
+    message.computeInstance = object.computeInstance ?? undefined;
+    message.profile = object.profile ?? undefined;
+    return message;
+  },
+};
+
+function createBaseTemperatureLimits(): TemperatureLimits {
+  return { slowdownCelsius: undefined, shutdownCelsius: undefined, memoryMaxCelsius: undefined };
+}
+
+export const TemperatureLimits: MessageFns<TemperatureLimits> = {
+  encode(message: TemperatureLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slowdownCelsius !== undefined) {
+      writer.uint32(8).uint32(message.slowdownCelsius);
+    }
+    if (message.shutdownCelsius !== undefined) {
+      writer.uint32(16).uint32(message.shutdownCelsius);
+    }
+    if (message.memoryMaxCelsius !== undefined) {
+      writer.uint32(24).uint32(message.memoryMaxCelsius);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TemperatureLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTemperatureLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slowdownCelsius = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.shutdownCelsius = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryMaxCelsius = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TemperatureLimits>): TemperatureLimits {
+    return TemperatureLimits.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TemperatureLimits>): TemperatureLimits {
+    const message = createBaseTemperatureLimits();
+    message.slowdownCelsius = object.slowdownCelsius ?? undefined;
+    message.shutdownCelsius = object.shutdownCelsius ?? undefined;
+    message.memoryMaxCelsius = object.memoryMaxCelsius ?? undefined;
+    return message;
+  },
+};
+
+function createBaseEvidence(): Evidence {
+  return { check: "", witness: "", verdict: 0, message: "" };
+}
+
+export const Evidence: MessageFns<Evidence> = {
+  encode(message: Evidence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.check !== "") {
+      writer.uint32(10).string(message.check);
+    }
+    if (message.witness !== "") {
+      writer.uint32(18).string(message.witness);
+    }
+    if (message.verdict !== 0) {
+      writer.uint32(24).int32(message.verdict);
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Evidence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEvidence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.witness = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Evidence>): Evidence {
+    return Evidence.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Evidence>): Evidence {
+    const message = createBaseEvidence();
+    message.check = object.check ?? "";
+    message.witness = object.witness ?? "";
+    message.verdict = object.verdict ?? 0;
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseAllocation(): Allocation {
+  return { holders: [] };
+}
+
+export const Allocation: MessageFns<Allocation> = {
+  encode(message: Allocation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.holders) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Allocation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllocation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.holders.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Allocation>): Allocation {
+    return Allocation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Allocation>): Allocation {
+    const message = createBaseAllocation();
+    message.holders = object.holders?.map((e) => e) || [];
     return message;
   },
 };
@@ -1809,6 +2370,22 @@ function createBaseReadings(): Readings {
     graphicsMhz: undefined,
     smMhz: undefined,
     memoryMhz: undefined,
+    memoryTemperatureCelsius: undefined,
+    fanPercent: undefined,
+    encoderPercent: undefined,
+    decoderPercent: undefined,
+    energyMillijoules: undefined,
+    throttleReasons: [],
+    pcieTxBytesPerSecond: undefined,
+    pcieRxBytesPerSecond: undefined,
+    pcieReplays: undefined,
+    nvlinkTxBytes: undefined,
+    nvlinkRxBytes: undefined,
+    nvlinkErrors: undefined,
+    eccErrors: undefined,
+    retiredPages: undefined,
+    remappedRows: undefined,
+    recoveryAction: undefined,
   };
 }
 
@@ -1843,6 +2420,72 @@ export const Readings: MessageFns<Readings> = {
     }
     if (message.memoryMhz !== undefined) {
       writer.uint32(72).uint32(message.memoryMhz);
+    }
+    if (message.memoryTemperatureCelsius !== undefined) {
+      writer.uint32(80).uint32(message.memoryTemperatureCelsius);
+    }
+    if (message.fanPercent !== undefined) {
+      writer.uint32(88).uint32(message.fanPercent);
+    }
+    if (message.encoderPercent !== undefined) {
+      writer.uint32(96).uint32(message.encoderPercent);
+    }
+    if (message.decoderPercent !== undefined) {
+      writer.uint32(104).uint32(message.decoderPercent);
+    }
+    if (message.energyMillijoules !== undefined) {
+      if (BigInt.asUintN(64, message.energyMillijoules) !== message.energyMillijoules) {
+        throw new globalThis.Error("value provided for field message.energyMillijoules of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.energyMillijoules);
+    }
+    for (const v of message.throttleReasons) {
+      writer.uint32(122).string(v!);
+    }
+    if (message.pcieTxBytesPerSecond !== undefined) {
+      if (BigInt.asUintN(64, message.pcieTxBytesPerSecond) !== message.pcieTxBytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.pcieTxBytesPerSecond of type uint64 too large");
+      }
+      writer.uint32(128).uint64(message.pcieTxBytesPerSecond);
+    }
+    if (message.pcieRxBytesPerSecond !== undefined) {
+      if (BigInt.asUintN(64, message.pcieRxBytesPerSecond) !== message.pcieRxBytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.pcieRxBytesPerSecond of type uint64 too large");
+      }
+      writer.uint32(136).uint64(message.pcieRxBytesPerSecond);
+    }
+    if (message.pcieReplays !== undefined) {
+      if (BigInt.asUintN(64, message.pcieReplays) !== message.pcieReplays) {
+        throw new globalThis.Error("value provided for field message.pcieReplays of type uint64 too large");
+      }
+      writer.uint32(144).uint64(message.pcieReplays);
+    }
+    if (message.nvlinkTxBytes !== undefined) {
+      if (BigInt.asUintN(64, message.nvlinkTxBytes) !== message.nvlinkTxBytes) {
+        throw new globalThis.Error("value provided for field message.nvlinkTxBytes of type uint64 too large");
+      }
+      writer.uint32(152).uint64(message.nvlinkTxBytes);
+    }
+    if (message.nvlinkRxBytes !== undefined) {
+      if (BigInt.asUintN(64, message.nvlinkRxBytes) !== message.nvlinkRxBytes) {
+        throw new globalThis.Error("value provided for field message.nvlinkRxBytes of type uint64 too large");
+      }
+      writer.uint32(160).uint64(message.nvlinkRxBytes);
+    }
+    if (message.nvlinkErrors !== undefined) {
+      NvLinkErrors.encode(message.nvlinkErrors, writer.uint32(170).fork()).join();
+    }
+    if (message.eccErrors !== undefined) {
+      EccErrors.encode(message.eccErrors, writer.uint32(178).fork()).join();
+    }
+    if (message.retiredPages !== undefined) {
+      RetiredPages.encode(message.retiredPages, writer.uint32(186).fork()).join();
+    }
+    if (message.remappedRows !== undefined) {
+      RemappedRows.encode(message.remappedRows, writer.uint32(194).fork()).join();
+    }
+    if (message.recoveryAction !== undefined) {
+      writer.uint32(202).string(message.recoveryAction);
     }
     return writer;
   },
@@ -1932,6 +2575,134 @@ export const Readings: MessageFns<Readings> = {
             message.memoryMhz = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.memoryTemperatureCelsius = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.fanPercent = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.encoderPercent = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.decoderPercent = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.energyMillijoules = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.throttleReasons.push(reader.string());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.pcieTxBytesPerSecond = reader.uint64() as bigint;
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.pcieRxBytesPerSecond = reader.uint64() as bigint;
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.pcieReplays = reader.uint64() as bigint;
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.nvlinkTxBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.nvlinkRxBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.nvlinkErrors = NvLinkErrors.decode(reader, reader.uint32());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.eccErrors = EccErrors.decode(reader, reader.uint32());
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.retiredPages = RetiredPages.decode(reader, reader.uint32());
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.remappedRows = RemappedRows.decode(reader, reader.uint32());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.recoveryAction = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1960,6 +2731,418 @@ export const Readings: MessageFns<Readings> = {
     message.graphicsMhz = object.graphicsMhz ?? undefined;
     message.smMhz = object.smMhz ?? undefined;
     message.memoryMhz = object.memoryMhz ?? undefined;
+    message.memoryTemperatureCelsius = object.memoryTemperatureCelsius ?? undefined;
+    message.fanPercent = object.fanPercent ?? undefined;
+    message.encoderPercent = object.encoderPercent ?? undefined;
+    message.decoderPercent = object.decoderPercent ?? undefined;
+    message.energyMillijoules = (object.energyMillijoules !== undefined && object.energyMillijoules !== null)
+      ? BigInt(object.energyMillijoules)
+      : undefined;
+    message.throttleReasons = object.throttleReasons?.map((e) => e) || [];
+    message.pcieTxBytesPerSecond = (object.pcieTxBytesPerSecond !== undefined && object.pcieTxBytesPerSecond !== null)
+      ? BigInt(object.pcieTxBytesPerSecond)
+      : undefined;
+    message.pcieRxBytesPerSecond = (object.pcieRxBytesPerSecond !== undefined && object.pcieRxBytesPerSecond !== null)
+      ? BigInt(object.pcieRxBytesPerSecond)
+      : undefined;
+    message.pcieReplays = (object.pcieReplays !== undefined && object.pcieReplays !== null)
+      ? BigInt(object.pcieReplays)
+      : undefined;
+    message.nvlinkTxBytes = (object.nvlinkTxBytes !== undefined && object.nvlinkTxBytes !== null)
+      ? BigInt(object.nvlinkTxBytes)
+      : undefined;
+    message.nvlinkRxBytes = (object.nvlinkRxBytes !== undefined && object.nvlinkRxBytes !== null)
+      ? BigInt(object.nvlinkRxBytes)
+      : undefined;
+    message.nvlinkErrors = (object.nvlinkErrors !== undefined && object.nvlinkErrors !== null)
+      ? NvLinkErrors.fromPartial(object.nvlinkErrors)
+      : undefined;
+    message.eccErrors = (object.eccErrors !== undefined && object.eccErrors !== null)
+      ? EccErrors.fromPartial(object.eccErrors)
+      : undefined;
+    message.retiredPages = (object.retiredPages !== undefined && object.retiredPages !== null)
+      ? RetiredPages.fromPartial(object.retiredPages)
+      : undefined;
+    message.remappedRows = (object.remappedRows !== undefined && object.remappedRows !== null)
+      ? RemappedRows.fromPartial(object.remappedRows)
+      : undefined;
+    message.recoveryAction = object.recoveryAction ?? undefined;
+    return message;
+  },
+};
+
+function createBaseNvLinkErrors(): NvLinkErrors {
+  return { crc: undefined, replay: undefined, recovery: undefined };
+}
+
+export const NvLinkErrors: MessageFns<NvLinkErrors> = {
+  encode(message: NvLinkErrors, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.crc !== undefined) {
+      if (BigInt.asUintN(64, message.crc) !== message.crc) {
+        throw new globalThis.Error("value provided for field message.crc of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.crc);
+    }
+    if (message.replay !== undefined) {
+      if (BigInt.asUintN(64, message.replay) !== message.replay) {
+        throw new globalThis.Error("value provided for field message.replay of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.replay);
+    }
+    if (message.recovery !== undefined) {
+      if (BigInt.asUintN(64, message.recovery) !== message.recovery) {
+        throw new globalThis.Error("value provided for field message.recovery of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.recovery);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NvLinkErrors {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNvLinkErrors();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.crc = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.replay = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.recovery = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NvLinkErrors>): NvLinkErrors {
+    return NvLinkErrors.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NvLinkErrors>): NvLinkErrors {
+    const message = createBaseNvLinkErrors();
+    message.crc = (object.crc !== undefined && object.crc !== null) ? BigInt(object.crc) : undefined;
+    message.replay = (object.replay !== undefined && object.replay !== null) ? BigInt(object.replay) : undefined;
+    message.recovery = (object.recovery !== undefined && object.recovery !== null)
+      ? BigInt(object.recovery)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEccErrors(): EccErrors {
+  return {
+    volatileCorrected: undefined,
+    volatileUncorrected: undefined,
+    aggregateCorrected: undefined,
+    aggregateUncorrected: undefined,
+  };
+}
+
+export const EccErrors: MessageFns<EccErrors> = {
+  encode(message: EccErrors, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.volatileCorrected !== undefined) {
+      if (BigInt.asUintN(64, message.volatileCorrected) !== message.volatileCorrected) {
+        throw new globalThis.Error("value provided for field message.volatileCorrected of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.volatileCorrected);
+    }
+    if (message.volatileUncorrected !== undefined) {
+      if (BigInt.asUintN(64, message.volatileUncorrected) !== message.volatileUncorrected) {
+        throw new globalThis.Error("value provided for field message.volatileUncorrected of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.volatileUncorrected);
+    }
+    if (message.aggregateCorrected !== undefined) {
+      if (BigInt.asUintN(64, message.aggregateCorrected) !== message.aggregateCorrected) {
+        throw new globalThis.Error("value provided for field message.aggregateCorrected of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.aggregateCorrected);
+    }
+    if (message.aggregateUncorrected !== undefined) {
+      if (BigInt.asUintN(64, message.aggregateUncorrected) !== message.aggregateUncorrected) {
+        throw new globalThis.Error("value provided for field message.aggregateUncorrected of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.aggregateUncorrected);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EccErrors {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEccErrors();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.volatileCorrected = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.volatileUncorrected = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.aggregateCorrected = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.aggregateUncorrected = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EccErrors>): EccErrors {
+    return EccErrors.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EccErrors>): EccErrors {
+    const message = createBaseEccErrors();
+    message.volatileCorrected = (object.volatileCorrected !== undefined && object.volatileCorrected !== null)
+      ? BigInt(object.volatileCorrected)
+      : undefined;
+    message.volatileUncorrected = (object.volatileUncorrected !== undefined && object.volatileUncorrected !== null)
+      ? BigInt(object.volatileUncorrected)
+      : undefined;
+    message.aggregateCorrected = (object.aggregateCorrected !== undefined && object.aggregateCorrected !== null)
+      ? BigInt(object.aggregateCorrected)
+      : undefined;
+    message.aggregateUncorrected = (object.aggregateUncorrected !== undefined && object.aggregateUncorrected !== null)
+      ? BigInt(object.aggregateUncorrected)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetiredPages(): RetiredPages {
+  return { singleBit: undefined, doubleBit: undefined, pending: undefined };
+}
+
+export const RetiredPages: MessageFns<RetiredPages> = {
+  encode(message: RetiredPages, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.singleBit !== undefined) {
+      writer.uint32(8).uint32(message.singleBit);
+    }
+    if (message.doubleBit !== undefined) {
+      writer.uint32(16).uint32(message.doubleBit);
+    }
+    if (message.pending !== undefined) {
+      writer.uint32(24).bool(message.pending);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetiredPages {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetiredPages();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.singleBit = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.doubleBit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pending = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RetiredPages>): RetiredPages {
+    return RetiredPages.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetiredPages>): RetiredPages {
+    const message = createBaseRetiredPages();
+    message.singleBit = object.singleBit ?? undefined;
+    message.doubleBit = object.doubleBit ?? undefined;
+    message.pending = object.pending ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRemappedRows(): RemappedRows {
+  return { correctable: 0, uncorrectable: 0, pending: false, failed: false };
+}
+
+export const RemappedRows: MessageFns<RemappedRows> = {
+  encode(message: RemappedRows, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.correctable !== 0) {
+      writer.uint32(8).uint32(message.correctable);
+    }
+    if (message.uncorrectable !== 0) {
+      writer.uint32(16).uint32(message.uncorrectable);
+    }
+    if (message.pending !== false) {
+      writer.uint32(24).bool(message.pending);
+    }
+    if (message.failed !== false) {
+      writer.uint32(32).bool(message.failed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemappedRows {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemappedRows();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.correctable = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.uncorrectable = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pending = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RemappedRows>): RemappedRows {
+    return RemappedRows.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RemappedRows>): RemappedRows {
+    const message = createBaseRemappedRows();
+    message.correctable = object.correctable ?? 0;
+    message.uncorrectable = object.uncorrectable ?? 0;
+    message.pending = object.pending ?? false;
+    message.failed = object.failed ?? false;
     return message;
   },
 };
