@@ -31,13 +31,16 @@ const brokerGround = [
   'src/broker/storage/',
 ];
 
+/** What every source of devices builds on: the record, the interface, and what becomes of absent values. */
+const sourceGround = ['src/agent/devices/absence.ts', 'src/agent/devices/record.ts', 'src/agent/devices/source.ts'];
+
 /** What the files of a folder may import of the rest of src/, besides the folder itself. */
 const mayImport: Record<string, string[]> = {
   'src/wire/': [],
   'src/daemon/': ['src/wire/'],
   'src/cache-server/': ['src/wire/', 'src/daemon/'],
-  'src/agent/devices/nvml/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts'],
-  'src/agent/devices/simulated/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts'],
+  'src/agent/devices/nvml/': sourceGround,
+  'src/agent/devices/simulated/': sourceGround,
   'src/agent/devices/': ['src/daemon/'],
   'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],

@@ -129,7 +129,7 @@ export const agentTable = {
   'nvml-library': path({ description: 'Name or path of the NVML library', default: 'libnvidia-ml.so.1' }),
   'driver-root': path({ description: 'Where a containerised driver is mounted', default: '/run/nvidia/driver' }),
   'host-root': path({
-    description: "Where the host's root file system is mounted, for sources that read it (none does yet)",
+    description: "Where the host's root file system is mounted, for what is read of sysfs and procfs",
     default: '/',
   }),
   'probe-interval': duration({

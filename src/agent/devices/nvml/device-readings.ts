@@ -1,6 +1,7 @@
 // Takes the moving values of one NVIDIA GPU.
+
+import { present, tolerate } from '../absence.ts';
 import type { DeviceReadings } from '../record.ts';
-import { present, tolerate } from './absence.ts';
 import type { ProcessInfo } from './layouts.ts';
 import type { DeviceHandle, NvmlLibrary } from './library.ts';
 

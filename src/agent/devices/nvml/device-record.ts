@@ -1,6 +1,7 @@
 // Fills the device record of one NVIDIA GPU.
+
+import { present, presentOrNone, tolerate } from '../absence.ts';
 import type { DeviceRecord } from '../record.ts';
-import { present, presentOrNone, tolerate } from './absence.ts';
 import type { DeviceHandle, NvmlLibrary } from './library.ts';
 
 const MAX_NVLINKS = 18;

@@ -1,6 +1,7 @@
 // Listens to the events of every GPU through one event set, without ever waiting.
+
+import { present, tolerate } from '../absence.ts';
 import { DeviceError, type DeviceEvent } from '../source.ts';
-import { present, tolerate } from './absence.ts';
 import type { EventData } from './layouts.ts';
 import type { DeviceHandle, EventSetHandle, NvmlLibrary } from './library.ts';
 

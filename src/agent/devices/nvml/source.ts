@@ -1,8 +1,8 @@
 // The source of NVIDIA GPUs: what NVML says, in the terms of the device record.
 
+import { tolerate } from '../absence.ts';
 import type { DeviceReadings, DeviceRecord } from '../record.ts';
 import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
-import { tolerate } from './absence.ts';
 import { readDeviceReadings } from './device-readings.ts';
 import { readDeviceRecord, readMig } from './device-record.ts';
 import { EventListener } from './event-listener.ts';

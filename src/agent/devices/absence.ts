@@ -1,5 +1,5 @@
 // What becomes of values that a driver does not give: they are left out, and one that fails takes no other with it.
-import { DeviceError } from '../source.ts';
+import { DeviceError } from './source.ts';
 
 type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
