@@ -13,7 +13,7 @@ const MAX_VALUE_LENGTH = 256;
 const MAX_ENTRIES = 16_384;
 
 /** Without waiting for a writer where somebody has put a pipe, and without following what was not a link just before. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW | constants.O_CLOEXEC;
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
 /** The files below one root; all paths are relative to it. */
 export class HostFiles {
