@@ -270,6 +270,8 @@ export namespace Evidence_Verdict {
 export interface Allocation {
   /** The pods that hold it, as "namespace/name/container"; empty where none does. */
   holders: string[];
+  /** The kubelet should be asked but does not answer: nobody knows who holds the device. */
+  unknown: boolean;
 }
 
 /** Pci says where a device sits on the PCI bus and how it is connected. */
@@ -1597,13 +1599,16 @@ export const Evidence: MessageFns<Evidence> = {
 };
 
 function createBaseAllocation(): Allocation {
-  return { holders: [] };
+  return { holders: [], unknown: false };
 }
 
 export const Allocation: MessageFns<Allocation> = {
   encode(message: Allocation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.holders) {
       writer.uint32(10).string(v!);
+    }
+    if (message.unknown !== false) {
+      writer.uint32(16).bool(message.unknown);
     }
     return writer;
   },
@@ -1629,6 +1634,14 @@ export const Allocation: MessageFns<Allocation> = {
             message.holders.push(reader.string());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unknown = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1647,6 +1660,7 @@ export const Allocation: MessageFns<Allocation> = {
   fromPartial(object: DeepPartial<Allocation>): Allocation {
     const message = createBaseAllocation();
     message.holders = object.holders?.map((e) => e) || [];
+    message.unknown = object.unknown ?? false;
     return message;
   },
 };
