@@ -5,12 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { newId } from '../../src/broker/ids.ts';
-import { Backoff } from '../../src/broker-client/backoff.ts';
 import { brokerChannel, type Channel } from '../../src/broker-client/channel.ts';
 import { CredentialMemory, type Credentials } from '../../src/broker-client/credential-store.ts';
 import { EnrollFailed, enrol } from '../../src/broker-client/enrol.ts';
 import { backoffBounds } from '../../src/broker-client/link.ts';
 import { connectProof } from '../../src/broker-client/node-key.ts';
+import { Backoff } from '../../src/daemon/backoff.ts';
 import {
   type ConnectRequest,
   type ConnectResponse,

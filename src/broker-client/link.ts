@@ -10,10 +10,11 @@
 //   stopped       by stop(), or because the broker refuses for good to let the node join
 //
 // What the node has to tell goes through the spool, whatever the state.
+
+import { Backoff } from '../daemon/backoff.ts';
 import { CodedError, messageOf } from '../daemon/errors.ts';
 import type { Log } from '../daemon/logger.ts';
 import type { Challenge, ChallengeResult, NodeIdentity, Standing } from '../wire/gpubroker/node/v1/node_link.ts';
-import { Backoff } from './backoff.ts';
 import type { Channel } from './channel.ts';
 import type { CredentialStore, Credentials } from './credential-store.ts';
 import { EnrollFailed, enrol, isRefusal } from './enrol.ts';

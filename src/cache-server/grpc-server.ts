@@ -3,6 +3,14 @@ import { resolve } from 'node:path';
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { addressInUse, addressRefused, messageOf } from '../daemon/errors.ts';
 import { limitConnections, shutDown } from '../daemon/grpc-internals.ts';
+import {
+  claimSocket,
+  removeSocket,
+  restrictSocket,
+  socketInode,
+  socketRefused,
+  sparingOthers,
+} from '../daemon/socket.ts';
 import type { Cache } from './cache.ts';
 import { type Controlled, createDaemonControl, daemonControlDefinition } from './daemon-control.ts';
 import { createDeviceDetails, type DeviceBook, deviceDetailsDefinition } from './device-details.ts';
@@ -13,7 +21,6 @@ import type { Health } from './health.ts';
 import { limits } from './limits.ts';
 import type { Reflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
-import { claimSocket, removeSocket, restrictSocket, socketInode, socketRefused, sparingOthers } from './socket.ts';
 import { limitStreams } from './stream-limit.ts';
 import { type TlsFiles, tlsCredentials } from './tls.ts';
 
@@ -67,7 +74,7 @@ export async function listenOnSocket(server: Server, path: string, mode: number,
   try {
     await bind(server, `unix:${resolve(path)}`, ServerCredentials.createInsecure());
   } catch (error) {
-    throw socketRefused(path, messageOf(error));
+    throw socketRefused(path, messageOf(error), 'unix-socket');
   } finally {
     process.umask(umask);
   }

@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { formatDuration } from '../daemon/duration.ts';
 import { CodedError, messageOf } from '../daemon/errors.ts';
+import { isServiceError } from '../daemon/grpc-call.ts';
 import type { Gpu, WatchGpusResponse } from '../wire/nvidia/device/v1alpha1/gpu.ts';
 import { type GpuView, listGpuViews, reasonOf, viewGpu } from './gpu-view.ts';
-import { isServiceError, type NodeClient } from './node-client.ts';
+import type { NodeClient } from './node-client.ts';
 import { formatHealth, oneLine, print, printJsonLine, remark } from './output.ts';
 
 /** Milliseconds between attempts: doubled after each that brought nothing. */

@@ -1,18 +1,16 @@
 // Calls to the daemon of a node, each with a deadline, with errors that say what to do.
 import { readFileSync } from 'node:fs';
 import {
-  type CallOptions,
   type Client,
   type ClientOptions,
   type ClientReadableStream,
-  type ClientUnaryCall,
   credentials,
-  Metadata,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
 import { formatDuration } from '../daemon/duration.ts';
 import { type CodedError, messageOf } from '../daemon/errors.ts';
+import { isServiceError, type Unary, unary } from '../daemon/grpc-call.ts';
 import { DaemonControlClient, type GetStatusResponse } from '../wire/gpubroker/device/v1/daemon.ts';
 import { type Device, DeviceDetailsClient } from '../wire/gpubroker/device/v1/device_details.ts';
 import {
@@ -31,14 +29,6 @@ import {
   wrongUsage,
 } from './errors.ts';
 import { describeNode, type NodeAddress } from './node-address.ts';
-
-/** A generated unary method, bound to its client. */
-type Unary<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: Partial<CallOptions>,
-  callback: (error: ServiceError | null, response: Response) => void,
-) => ClientUnaryCall;
 
 /** Notices within half a minute that the other end of an idle watch is gone. */
 const channelOptions: Partial<ClientOptions> = {
@@ -151,25 +141,6 @@ export class NodeClient {
       throw this.explain(error);
     }
   }
-}
-
-/** Whether the value is what grpc-js reports of a failed call. */
-export function isServiceError(value: unknown): value is ServiceError {
-  return value instanceof Error && 'code' in value && 'details' in value && 'metadata' in value;
-}
-
-function unary<Request, Response>(
-  client: Client,
-  method: Unary<Request, Response>,
-  request: Request,
-  timeout: number,
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    method.call(client, request, new Metadata(), { deadline: Date.now() + timeout }, (error, response) => {
-      if (error) reject(error);
-      else resolve(response);
-    });
-  });
 }
 
 function credentialsFor(node: NodeAddress) {

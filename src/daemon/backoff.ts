@@ -1,5 +1,5 @@
-// How long to wait before the next attempt: anything from nothing to a bound that doubles, so that many nodes that lost
-// the broker together do not come back together.
+// How long to wait before the next attempt: anything from nothing to a bound that doubles, so that many who lost the same
+// server together do not come back together.
 
 /** Bounds, in milliseconds. */
 export interface BackoffBounds {

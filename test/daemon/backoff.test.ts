@@ -1,6 +1,6 @@
 // The waits between attempts: random from nothing to a bound that doubles, and anew after a reset.
 import { expect, test } from 'vitest';
-import { Backoff } from '../../src/broker-client/backoff.ts';
+import { Backoff } from '../../src/daemon/backoff.ts';
 
 test('the bound doubles up to the longest, and begins anew', () => {
   const backoff = new Backoff({ first: 500, longest: 30_000 }, () => 1);

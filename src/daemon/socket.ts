@@ -1,20 +1,20 @@
-// The Unix socket's place in the file system: claimed from a dead process, never from a living one; given back at the end.
+// A Unix socket's place in the file system: claimed from a dead process, never from a living one; given back at the end.
 import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { defineError } from '../daemon/errors.ts';
+import { defineError } from './errors.ts';
 
 const socketInUse = defineError(
   'GPUB_SOCKET_IN_USE',
-  (path: string) => `another process serves ${path}`,
-  (path) => `Stop it (\`fuser ${path}\` names it), or give this one another --unix-socket.`,
+  (path: string, _option: string) => `another process serves ${path}`,
+  (path, option) => `Stop it (\`fuser ${path}\` names it), or give this one another --${option}.`,
 );
 
 export const socketRefused = defineError(
   'GPUB_SOCKET_REFUSED',
-  (path: string, reason: string) => `cannot serve on ${path}: ${reason}`,
-  () => 'Give --unix-socket a path in a folder that this user may write to.',
+  (path: string, reason: string, _option: string) => `cannot serve on ${path}: ${reason}`,
+  (_path, _reason, option) => `Give --${option} a path in a folder that this user may write to.`,
 );
 
 const groupUnknown = defineError(
@@ -29,21 +29,23 @@ const connectDeadlineMs = 1_000;
 /**
  * Makes the path free to listen on: makes its folder (0755), removes the socket of a dead process.
  *
+ * @param option the option that decides the path, for the advice of errors
+ *
  * @throws CodedError when a living process serves it, or something else than a socket lies there
  */
-export async function claimSocket(path: string): Promise<void> {
+export async function claimSocket(path: string, option = 'unix-socket'): Promise<void> {
   try {
     makeFolder(dirname(path));
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (!found) return;
-    if (!found.isSocket()) throw socketRefused(path, 'a file that is no socket lies there');
-    if (await isServed(path)) throw socketInUse(path);
+    if (!found.isSocket()) throw socketRefused(path, 'a file that is no socket lies there', option);
+    if (await isServed(path)) throw socketInUse(path, option);
     // Another daemon that starts at this moment may have taken the place meanwhile.
-    if (socketInode(path) !== found.ino) throw socketInUse(path);
+    if (socketInode(path) !== found.ino) throw socketInUse(path, option);
     rmSync(path, { force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw socketRefused(path, (error as Error).message);
+    throw socketRefused(path, (error as Error).message, option);
   }
 }
 
