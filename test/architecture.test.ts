@@ -45,6 +45,7 @@ const mayImport: Record<string, string[]> = {
   'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],
   'src/api/': [],
+  'src/proof/': [],
   'src/client/': ['src/api/'],
   'src/broker/storage/': ['src/daemon/'],
   'src/broker/tls/': ['src/daemon/'],

@@ -1,0 +1,61 @@
+// What a challenge of a GPU asks for, and the limits within which both sides agree to work.
+
+/** Bytes of every seed and digest. */
+export const digestSize = 32;
+
+/** The work that one GPU is asked to do, and that only this GPU at this moment can be asked for. */
+export interface Challenge {
+  /** Unique for ever: a UUID. */
+  readonly id: string;
+  /** The GPU that is to answer, by its UUID in the driver's spelling. */
+  readonly gpu: string;
+  /** Of matrix B, the same for all challenges of an epoch: {@link digestSize} random bytes. */
+  readonly epochSeed: Uint8Array;
+  /** Of matrix A, never used before: {@link digestSize} random bytes. */
+  readonly seed: Uint8Array;
+  /** Rows and columns of every matrix. */
+  readonly size: number;
+  /** How many products are computed, each from the one before. */
+  readonly rounds: number;
+}
+
+/** A row of a product: that of which round, and which of its rows. Both count from 0. */
+export interface Place {
+  readonly round: number;
+  readonly row: number;
+}
+
+/**
+ * What a challenge may ask for. The size is a multiple of the tiles that kernels work in, and so small that no element
+ * of a product leaves 31 bits: size × 128 × 128 < 2³¹.
+ */
+export const limits = {
+  size: { least: 128, most: 65_536, step: 128 },
+  rounds: { least: 1, most: 1_024 },
+  places: { least: 1, most: 4_096 },
+} as const;
+
+/**
+ * Checks a challenge, wherever it came from.
+ *
+ * @throws RangeError that names the field, its value and what is allowed
+ */
+export function checkChallenge({ id, gpu, epochSeed, seed, size, rounds }: Challenge): void {
+  const { least, most, step } = limits.size;
+  if (!isWhole(size, limits.size) || size % step !== 0) {
+    throw new RangeError(`size: ${size} is not allowed; a multiple of ${step} from ${least} to ${most} is`);
+  }
+  if (!isWhole(rounds, limits.rounds)) {
+    throw new RangeError(`rounds: ${rounds} is not allowed; ${limits.rounds.least} to ${limits.rounds.most} are`);
+  }
+  for (const [name, bytes] of Object.entries({ epochSeed, seed })) {
+    if (bytes.length !== digestSize) throw new RangeError(`${name}: ${bytes.length} bytes; ${digestSize} are allowed`);
+  }
+  for (const [name, text] of Object.entries({ id, gpu })) {
+    if (text === '' || text.length > 128) throw new RangeError(`${name}: 1 to 128 characters are allowed`);
+  }
+}
+
+function isWhole(value: number, { least, most }: { readonly least: number; readonly most: number }): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
