@@ -42,6 +42,7 @@ const mayImport: Record<string, string[]> = {
   'src/agent/devices/nvml/': sourceGround,
   'src/agent/devices/simulated/': sourceGround,
   'src/agent/devices/': ['src/daemon/'],
+  'src/agent/telemetry/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts', 'src/agent/devices/view.ts'],
   'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],
   'src/api/': [],

@@ -6,6 +6,8 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { observeLink } from '../src/agent/broker-link-metrics.ts';
 import { observeSources } from '../src/agent/metrics.ts';
+import { LatestDevices } from '../src/agent/telemetry/latest-devices.ts';
+import { observeDevices } from '../src/agent/telemetry/metrics.ts';
 import { limits } from '../src/cache-server/limits.ts';
 import { exitCodes } from '../src/cli/exit-codes.ts';
 import { createProgram } from '../src/cli/program.ts';
@@ -73,6 +75,7 @@ test('every metric of a daemon stands in operations.md', async () => {
   try {
     collectDefaultMetrics({ register: server.registry });
     observeSources(server.registry, () => []);
+    observeDevices(server.registry, new LatestDevices(), 'node');
     observeLink(server.registry, noLink);
     // As a scrape names them, and those too that have no value yet.
     const scraped = [...(await server.registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
@@ -89,10 +92,13 @@ test('no metric stands in operations.md that does not exist', async () => {
     const registry = Registry.merge([server.registry]);
     collectDefaultMetrics({ register: registry });
     observeSources(registry, () => []);
+    observeDevices(registry, new LatestDevices(), 'node');
     observeLink(registry, noLink);
     const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
     const rows = operations.split('\n').filter((line) => line.startsWith('| `'));
-    const named = rows.flatMap((line) => [...(line.split(' | ')[0] ?? '').matchAll(/`([a-z]+_[a-z0-9_]+)`/g)]);
+    const named = rows.flatMap((line) => [
+      ...(line.split(' | ')[0] ?? '').matchAll(/`((?:DCGM|[a-z]+)_[A-Za-z0-9_]+)`/g),
+    ]);
     expect(named.map(([, name = '']) => name).filter((name) => !known.has(name))).toEqual([]);
   } finally {
     await server.remove();

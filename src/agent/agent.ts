@@ -5,10 +5,12 @@ import type { Step } from '../daemon/lifecycle.ts';
 import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
 import type { AgentState, JoinedBroker } from './broker-link.ts';
 import { type Supervisor, startingSource } from './devices/supervisor.ts';
-import type { SourceView } from './devices/view.ts';
+import type { DeviceListener, SourceView } from './devices/view.ts';
 import { Gpus } from './gpus.ts';
 import { observeSources } from './metrics.ts';
 import { judgeSource, sourceNames, sourceOptions, superviseSource, toSource } from './sources.ts';
+import { LatestDevices } from './telemetry/latest-devices.ts';
+import { observeDevices } from './telemetry/metrics.ts';
 
 /** After so many beats, what was there before the restart and has not been seen since is gone. */
 const beatsUntilGone = 3;
@@ -69,6 +71,7 @@ class Devices {
   readonly #context: DaemonContext<AgentOptions>;
   readonly #choose: Choose;
   readonly #sources = new Map<string, SourceView>();
+  readonly #latest = new LatestDevices();
   #supervisors: readonly Supervisor[] = [];
   #gpus: Gpus | undefined;
   #server: CacheServer | undefined;
@@ -100,6 +103,7 @@ class Devices {
     this.#server = server;
     this.#gpus = new Gpus(cache, book, this.#context.log);
     observeSources(this.#context.registry, () => this.sources());
+    observeDevices(this.#context.registry, this.#latest, this.#context.options.nodeName);
   }
 
   async start(abort: AbortSignal): Promise<void> {
@@ -123,12 +127,18 @@ class Devices {
     this.#gpus?.stop();
   }
 
-  #listener() {
+  #listener(): DeviceListener {
     return {
-      deviceChanged: (view: Parameters<Gpus['show']>[0]) => this.#gpus?.show(view),
-      deviceRemoved: (uuid: string) => this.#gpus?.remove(uuid),
-      eventReported: () => undefined,
-      sourceChanged: (source: SourceView) => this.#see(source),
+      deviceChanged: (view) => {
+        this.#latest.deviceChanged(view);
+        this.#gpus?.show(view);
+      },
+      deviceRemoved: (uuid) => {
+        this.#latest.deviceRemoved(uuid);
+        this.#gpus?.remove(uuid);
+      },
+      eventReported: (_source, event) => this.#latest.eventReported(event),
+      sourceChanged: (source) => this.#see(source),
     };
   }
 
