@@ -1,6 +1,6 @@
 // The house rules that a linter does not know: who may import whom, what every file opens with, what is never written.
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join, matchesGlob, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
@@ -42,6 +42,7 @@ const mayImport: Record<string, string[]> = {
   'src/agent/devices/nvml/': sourceGround,
   'src/agent/devices/simulated/': sourceGround,
   'src/agent/devices/': ['src/daemon/'],
+  'src/agent/verification/': ['src/proof/'],
   'src/agent/telemetry/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts', 'src/agent/devices/view.ts'],
   'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],
@@ -123,7 +124,8 @@ describe('imports', () => {
   });
 
   test.each([
-    ['koffi', 'src/agent/devices/nvml/library.ts'],
+    // One file a foreign library.
+    ['koffi', 'src/agent/**/library.ts'],
     ['@fastify/', 'src/broker/api/http/'],
     ['fastify', 'src/broker/api/http/'],
     ['graphile-worker', 'src/broker/jobs/'],
@@ -136,7 +138,7 @@ describe('imports', () => {
     const isIt = (found: string) => found === name || (name.endsWith('/') && found.startsWith(name));
     const importing = sources.filter((path) => packagesOf(path).some(isIt));
     expect(importing.length).toBeGreaterThan(0);
-    expect(importing.filter((path) => !path.startsWith(place))).toEqual([]);
+    expect(importing.filter((path) => !matchesGlob(path, place.endsWith('/') ? `${place}**` : place))).toEqual([]);
   });
 
   test('form no circle', () => {

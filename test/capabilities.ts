@@ -1,7 +1,7 @@
 // What a machine must have for the tests to run (required), and what it may lack (hardware). With REQUIRE_ALL=1, as in
 // CI, a missing required capability fails the tests; without it the tests concerned are skipped by name with the reason.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'vitest';
 
 interface Capability {
@@ -28,6 +28,11 @@ const capabilities = {
     what: "Prometheus's promtool (package prometheus)",
     kind: 'required',
     present: () => runs('promtool', ['--version']),
+  },
+  opencl: {
+    what: 'an OpenCL device (package pocl-opencl-icd)',
+    kind: 'required',
+    present: () => existsSync('/etc/OpenCL/vendors') && readdirSync('/etc/OpenCL/vendors').length > 0,
   },
   'nvidia-gpu': { what: 'an NVIDIA GPU', kind: 'hardware', present: () => existsSync('/dev/nvidiactl') },
 } as const satisfies Record<string, Capability>;
