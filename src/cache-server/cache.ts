@@ -54,6 +54,8 @@ export interface CacheOptions {
   readonly nameFormat: NameFormat;
   /** What was in the cache before the restart. */
   readonly restored?: { readonly gpus: readonly CachedGpu[]; readonly version: number };
+  /** The provider to which a condition type is reserved, by type; looked at with every write. */
+  readonly claims?: ReadonlyMap<string, string>;
   /** Wall clock in milliseconds since the epoch. */
   readonly now: () => number;
   /** Monotonic clock in milliseconds. */
@@ -224,6 +226,8 @@ interface Settled {
   readonly error?: unknown;
 }
 
+const noClaims: ReadonlyMap<string, string> = new Map();
+
 /** What a group of writes will have made of the cache; nobody sees it before it is stored. */
 class Draft {
   /** The new entries; `undefined` for a deleted one. */
@@ -233,6 +237,7 @@ class Draft {
   readonly #base: ReadonlyMap<string, Entry>;
   readonly #held: ReadonlySet<string>;
   readonly #nameFormat: NameFormat;
+  readonly #claims: ReadonlyMap<string, string>;
   readonly #now: number;
   #size: number;
   #bytes = 0;
@@ -241,11 +246,12 @@ class Draft {
     base: ReadonlyMap<string, Entry>,
     held: ReadonlySet<string>,
     version: number,
-    { nameFormat, now }: CacheOptions,
+    { nameFormat, claims, now }: CacheOptions,
   ) {
     this.#base = base;
     this.#held = held;
     this.#nameFormat = nameFormat;
+    this.#claims = claims ?? noClaims;
     this.#now = now();
     this.version = version;
     this.#size = base.size;
@@ -266,7 +272,8 @@ class Draft {
     if (!current && write.kind === 'create' && this.#size >= limits.gpus) {
       throw new CacheError('exhausted', `the cache holds ${limits.gpus} GPUs, which is its limit`);
     }
-    const planned = plan(write, current?.gpu, this.#now, this.#held.has(key));
+    const circumstances = { now: this.#now, held: this.#held.has(key), claims: this.#claims };
+    const planned = plan(write, current?.gpu, circumstances);
     if (planned.change === 'none') {
       // The bytes stay: only who confirmed what may differ.
       const entry = { ...(current as Entry), gpu: planned.gpu };
@@ -276,7 +283,9 @@ class Draft {
     const name = servedName(planned.gpu, this.#nameFormat);
     const entry = entryOf({ ...planned.gpu, name, version: this.version + 1 });
     const growth = (planned.change === 'DELETED' ? 0 : entry.bytes.length) - (current?.bytes.length ?? 0);
-    if (growth > 0 && this.#bytes + growth > limits.bytes) {
+    if (growth > 0 && this.#bytes + growth > limits.bytes && !(write.kind === 'expire' && write.terse)) {
+      // What nobody stands by must never stay: without messages it grows by a bounded part of itself.
+      if (write.kind === 'expire') return this.#plan({ ...write, terse: true });
       throw new CacheError('exhausted', `all GPUs together would take over ${limits.bytes} bytes, which is the limit`);
     }
     this.#bytes += growth;

@@ -16,6 +16,7 @@ import { createdResponse, toFrame } from './encoding.ts';
 import { CacheError } from './errors.ts';
 import type { FastRead } from './fast-reads.ts';
 import type { GpuWatches } from './gpu-watches.ts';
+import type { Providers } from './providers/providers.ts';
 import { encoded, expectWritable, fastRead, providerOf, type RpcContext, serverStream, unary } from './rpc.ts';
 import { readCreate, readDelete, readName, readStatusUpdate, readUpdate, readVersion, type Write } from './write.ts';
 
@@ -75,7 +76,7 @@ export function createFastReads(cache: Cache, context: RpcContext): FastRead[] {
 }
 
 /** The handlers of one server; several servers may share a cache. */
-export function createGpuService(cache: Cache, watches: GpuWatches, context: RpcContext) {
+export function createGpuService(cache: Cache, watches: GpuWatches, providers: Providers, context: RpcContext) {
   const reads = <Q>(method: string, read: Read<Q>): handleUnaryCall<Q, Buffer> =>
     unary<Q>(context, gpuServiceName, method, (request, _call, answer, refuse) =>
       runRead(cache, read, request, answer, refuse),
@@ -89,7 +90,10 @@ export function createGpuService(cache: Cache, watches: GpuWatches, context: Rpc
   ): handleUnaryCall<Q, Buffer> =>
     unary<Q>(context, gpuServiceName, method, async (request, call, answer) => {
       expectWritable(context);
-      answer(toBytes(await cache.write(toWrite(request, providerOf(call.metadata)))));
+      const provider = providerOf(call.metadata);
+      const write = toWrite(request, provider);
+      providers.heard(provider);
+      answer(toBytes(await cache.write(write)));
     });
 
   const watch: handleServerStreamingCall<WatchGpusRequest, Buffer> = serverStream<WatchGpusRequest>(

@@ -13,7 +13,7 @@ export interface OwnedCondition {
   readonly reason: string;
   readonly message: string;
   readonly provider: string;
-  /** False from a restart until the provider has written again. */
+  /** False from a restart, or the provider's silence, until the provider has written again. */
   readonly confirmed: boolean;
 }
 
@@ -32,6 +32,8 @@ export interface CachedGpu {
 
 /** The reason of conditions whose provider did not come back in time after a restart. */
 export const notReconfirmed = 'NotReconfirmed';
+/** The reason of conditions whose provider has gone silent, or has unregistered. */
+export const providerSilent = 'ProviderSilent';
 
 /** Least severe first. */
 const actionsBySeverity = [
@@ -54,7 +56,7 @@ function mostSevereAction(gpu: CachedGpu): string {
   return worst;
 }
 
-/** Whether a condition of this GPU still waits to be reconfirmed after a restart. */
+/** Whether a condition of this GPU waits to be reported again, after a restart or a silence. */
 export function isStale(gpu: CachedGpu): boolean {
   return gpu.conditions.some((condition) => !condition.confirmed);
 }

@@ -19,6 +19,8 @@ import { createFastReads, createGpuService, gpuServiceDefinition } from './gpu-s
 import type { GpuWatches } from './gpu-watches.ts';
 import type { Health } from './health.ts';
 import { limits } from './limits.ts';
+import type { Providers } from './providers/providers.ts';
+import { createProviderRegistry, providerRegistryDefinition } from './providers/registry-service.ts';
 import type { Reflection } from './reflection.ts';
 import type { RpcContext } from './rpc.ts';
 import { limitStreams } from './stream-limit.ts';
@@ -32,6 +34,9 @@ export interface Served {
   readonly cache: Cache;
   readonly watches: GpuWatches;
   readonly book: DeviceBook;
+  readonly providers: Providers;
+  /** The interval at which providers beat that name none, in milliseconds. */
+  readonly heartbeatInterval: number;
   readonly controlled: Controlled;
   readonly health: Health;
   readonly reflection: Reflection;
@@ -45,15 +50,16 @@ export interface Endpoint {
 
 /** A server with every service; it does not listen yet. */
 export function createGrpcServer(served: Served, context: RpcContext, mostStreams: number): Server {
-  const { cache, watches, book, controlled, health, reflection } = served;
+  const { cache, watches, book, providers, heartbeatInterval, controlled, health, reflection } = served;
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
     'grpc.max_concurrent_streams': mostStreams,
     // Bookkeeping for a debugging service that is not served; it costs every call a little.
     'grpc.enable_channelz': 0,
   });
-  server.addService(gpuServiceDefinition, createGpuService(cache, watches, context));
+  server.addService(gpuServiceDefinition, createGpuService(cache, watches, providers, context));
   server.addService(deviceDetailsDefinition, createDeviceDetails(cache, book, context));
+  server.addService(providerRegistryDefinition, createProviderRegistry(cache, providers, heartbeatInterval, context));
   server.addService(daemonControlDefinition, createDaemonControl(controlled, context));
   health.addTo(server, context);
   reflection.addTo(server);

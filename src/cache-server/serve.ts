@@ -15,6 +15,9 @@ import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Serv
 import { Health } from './health.ts';
 import { limits } from './limits.ts';
 import { countHealth, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
+import { observeProviders } from './providers/metrics.ts';
+import { Providers } from './providers/providers.ts';
+import { providerRegistryName } from './providers/registry-service.ts';
 import { expectReconfirmation } from './reconfirmation.ts';
 import { Reflection } from './reflection.ts';
 import { RpcMetrics } from './rpc-metrics.ts';
@@ -54,12 +57,14 @@ export function cacheServerSteps(
     async start() {
       unlock = await lock(options.dataDir);
       state = await openState(context);
+      const claims = new Map<string, string>();
+      const clocks = { now: Date.now, clock: () => performance.now() };
       const cache = new Cache({
         store: state,
         restored: state.restored,
-        now: Date.now,
+        claims,
+        ...clocks,
         nameFormat: options.nameFormat,
-        clock: () => performance.now(),
         onError: (error) => log.error({ err: error }, 'a fault inside the cache'),
       });
       observeCache(cache, registry, options.conditionPolarity);
@@ -72,15 +77,20 @@ export function cacheServerSteps(
       );
       cache.observe(watches);
       const book = new DeviceBook(cache, watchQueueSize, options.conditionPolarity);
+      const restored = state.restored.registrations;
+      const providers = new Providers({ cache, claims, store: state, restored, ...clocks, log });
+      observeProviders(providers, registry);
       const controlled = controlOf(context, cache, daemon, sources);
       const health = new Health();
       const reflection = new Reflection();
-      served = { cache, watches, book, controlled, health, reflection };
-      giveUp = expectReconfirmation(cache, options.heartbeatInterval);
+      const { heartbeatInterval } = options;
+      served = { cache, watches, book, providers, heartbeatInterval, controlled, health, reflection };
+      giveUp = expectReconfirmation(cache, heartbeatInterval);
       opened?.({ cache, book });
     },
     async stop() {
       giveUp();
+      served.providers.stop();
       await state.close();
       unlock();
     },
@@ -161,7 +171,7 @@ async function listenTcp(server: Parameters<typeof listenOnTcp>[0], context: Dae
 /** gRPC health says what /readyz says. */
 function followReadiness({ readiness }: DaemonContext<CacheServerOptions>, health: Health): void {
   const follow = () => {
-    for (const service of ['', gpuServiceName, deviceDetailsName, daemonControlName]) {
+    for (const service of ['', gpuServiceName, deviceDetailsName, daemonControlName, providerRegistryName]) {
       health.set(service, readiness.isReady);
     }
   };

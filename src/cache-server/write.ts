@@ -53,8 +53,16 @@ export type Write =
       readonly expectedVersion: bigint;
     }
   | { readonly kind: 'delete'; readonly provider: string; readonly name: string }
-  /** Turns the conditions that nobody has reconfirmed since the restart to Unknown. */
-  | { readonly kind: 'expire'; readonly provider: string; readonly name: string };
+  /** Turns conditions that nobody stands by to Unknown. */
+  | {
+      readonly kind: 'expire';
+      readonly provider: string;
+      readonly name: string;
+      /** What has become of the provider, whose conditions these are; absent: those not reconfirmed since the restart. */
+      readonly cause?: string;
+      /** Leaves out the messages. */
+      readonly terse?: boolean;
+    };
 
 /** The provider of a request without a provider's id. */
 export const defaultProvider = 'default';

@@ -5,7 +5,12 @@ import { loadFileDescriptorSetFromBuffer, loadSync } from '@grpc/proto-loader';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningCacheServer, startCacheServer } from '../fixtures/cache-server.ts';
 
-const served = ['', 'nvidia.device.v1alpha1.GpuService', 'gpubroker.device.v1.DeviceDetails'];
+const served = [
+  '',
+  'nvidia.device.v1alpha1.GpuService',
+  'gpubroker.device.v1.DeviceDetails',
+  'gpubroker.device.v1.ProviderRegistry',
+];
 
 let server: RunningCacheServer;
 beforeEach(async () => {

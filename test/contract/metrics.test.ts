@@ -48,7 +48,11 @@ test('these are all: each has its test below', async () => {
       'cache_resource_version',
       'cache_updates_total',
       'info',
+      'provider_connection_state',
       'provider_gpus_managed',
+      'provider_heartbeat_timeout_total',
+      'provider_heartbeat_total',
+      'provider_last_heartbeat_timestamp_seconds',
       'state_file_damaged_total',
       'state_file_failures_total',
       'state_file_missing_changes',
@@ -280,6 +284,58 @@ describe('watches', () => {
     expect(await ours('watch_events_dropped_total')).toBe(4);
     watching.stream.resume();
     expect(await watching.ended).toBe('RESOURCE_EXHAUSTED');
+  });
+});
+
+describe('registered providers', () => {
+  const register = (id: string, millis: number) =>
+    server.client.ok('Register', { heartbeat_interval_millis: millis }, id);
+  const values = async (provider_id: string) => ({
+    state: await ours('provider_connection_state', { provider_id }),
+    beats: await ours('provider_heartbeat_total', { provider_id }),
+    timeouts: await ours('provider_heartbeat_timeout_total', { provider_id }),
+  });
+
+  test('are shown with their state, their beats and their silences', async () => {
+    await create('gpu-0');
+    await register('dcgm', 200);
+    expect(await values('dcgm')).toEqual({ state: 1, beats: 1, timeouts: 0 });
+    await server.client.ok('Heartbeat', {}, 'dcgm');
+    await report('gpu-0', { DCGMHealth: 'True' }, 'dcgm');
+    expect(await values('dcgm')).toEqual({ state: 1, beats: 3, timeouts: 0 });
+    const lastBeat = await ours('provider_last_heartbeat_timestamp_seconds', { provider_id: 'dcgm' });
+    expect(Math.abs(lastBeat - Date.now() / 1000)).toBeLessThan(5);
+    await vi.waitFor(async () => expect(await values('dcgm')).toEqual({ state: 0, beats: 3, timeouts: 1 }), 5_000);
+    expect(await ours('provider_last_heartbeat_timestamp_seconds', { provider_id: 'dcgm' })).toBe(lastBeat);
+    await vi.waitFor(async () =>
+      expect(await ours('cache_updates_total', { operation: 'expire', provider: 'dcgm' })).toBe(1),
+    );
+    await server.client.ok('Heartbeat', {}, 'dcgm');
+    expect(await values('dcgm')).toEqual({ state: 1, beats: 4, timeouts: 1 });
+  });
+
+  test('are shown no more when they are registered no more', async () => {
+    await register('dcgm', 60_000);
+    await server.client.ok('Unregister', {}, 'dcgm');
+    expect(await server.registry.metrics()).not.toContain('provider_id="dcgm"');
+  });
+
+  test('that have not been heard since the restart have no time of a last beat', async () => {
+    await register('dcgm', 60_000);
+    await server.stop();
+    server = await startCacheServer([], server.folder);
+    expect(await values('dcgm')).toEqual({ state: 1, beats: 0, timeouts: 0 });
+    expect(await server.registry.metrics()).not.toContain('provider_last_heartbeat_timestamp_seconds{');
+    await server.client.ok('Heartbeat', {}, 'dcgm');
+    expect(await ours('provider_last_heartbeat_timestamp_seconds', { provider_id: 'dcgm' })).toBeGreaterThan(1e9);
+  });
+
+  test('keep the number of values of the label bounded, whoever comes and goes', async () => {
+    for (let i = 0; i < 100; i += 1) {
+      await server.client.call('Register', { heartbeat_interval_millis: 600_000 }, `provider-${i}`);
+    }
+    const lines = (await server.registry.metrics()).match(/^device_api_server_provider_heartbeat_total\{/gm);
+    expect(lines).toHaveLength(64);
   });
 });
 

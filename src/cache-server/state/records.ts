@@ -1,5 +1,6 @@
 // The records of the state file, and what a whole file of them says.
 import type { CachedGpu, OwnedCondition } from '../gpu.ts';
+import type { Registration } from '../providers/registration.ts';
 import { unseal } from './line.ts';
 
 /** The first line: which format, and in which boot of the machine the file was begun. */
@@ -12,6 +13,9 @@ export interface Header {
 export type StateRecord =
   | { readonly v: number; readonly gpu: StoredGpu }
   | { readonly v: number; readonly deleted: string }
+  /** A provider registered, or is registered no more. */
+  | { readonly v: number; readonly registered: Registration }
+  | { readonly v: number; readonly unregistered: string }
   /** Nothing but the version: the cache was there. With `closed`, the daemon stopped in good order. */
   | { readonly v: number; readonly closed: boolean };
 
@@ -23,6 +27,7 @@ type StoredGpu = Omit<CachedGpu, 'version' | 'conditions'> & {
 /** What a state file says. */
 export interface Restored {
   readonly gpus: readonly CachedGpu[];
+  readonly registrations: readonly Registration[];
   readonly version: number;
   readonly boot: string;
   /** The daemon stopped in good order after the last record. */
@@ -39,10 +44,12 @@ export function gpuRecord({ version, conditions, ...gpu }: CachedGpu): StateReco
 /** Reads a whole state file; never throws. */
 export function decodeState(text: string): Restored {
   const gpus = new Map<string, CachedGpu>();
+  const registrations = new Map<string, Registration>();
   let boot = '';
   let version = 0;
   let closed = false;
-  const damaged = (damage: string): Restored => ({ gpus: [...gpus.values()], version, boot, closed: false, damage });
+  const restored = () => ({ gpus: [...gpus.values()], registrations: [...registrations.values()], version, boot });
+  const damaged = (damage: string): Restored => ({ ...restored(), closed: false, damage });
 
   let count = 0;
   let at = 0;
@@ -63,10 +70,12 @@ export function decodeState(text: string): Restored {
     closed = 'closed' in record && record.closed;
     if ('gpu' in record) gpus.set(record.gpu.name.toLowerCase(), restoreGpu(record.gpu, record.v));
     if ('deleted' in record) gpus.delete(record.deleted.toLowerCase());
+    if ('registered' in record) registrations.set(record.registered.id, record.registered);
+    if ('unregistered' in record) registrations.delete(record.unregistered);
   }
   if (at < text.length) return damaged(`line ${count + 1} is torn`);
   if (count === 0) return damaged('it is empty');
-  return { gpus: [...gpus.values()], version, boot, closed };
+  return { ...restored(), closed };
 }
 
 function restoreGpu(gpu: StoredGpu, version: number): CachedGpu {

@@ -12,7 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } fr
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, ChangeStore } from '../cache.ts';
-import type { CachedGpu } from '../gpu.ts';
+import type { Registration, RegistrationStore } from '../providers/registration.ts';
 import { seal } from './line.ts';
 import { decodeState, gpuRecord, type Header, type Restored, type StateRecord } from './records.ts';
 import { readReservation, VersionBlock } from './version-block.ts';
@@ -42,11 +42,11 @@ export interface StateFileOptions {
 }
 
 /** The state file `state` in the data folder. */
-export class StateFile implements ChangeStore {
+export class StateFile implements ChangeStore, RegistrationStore {
   /** What was in the cache before the restart, and the version at which it goes on. */
-  restored: { readonly gpus: readonly CachedGpu[]; readonly version: number };
+  restored: Kept;
   readonly #options: StateFileOptions;
-  /** The latest line of each GPU: all that a new file needs. */
+  /** The latest line of each GPU and provider: all that a new file needs. */
   readonly #lines = new Map<string, string>();
   /** Of all these lines together. */
   #linesBytes = 0;
@@ -64,11 +64,12 @@ export class StateFile implements ChangeStore {
   #retry: NodeJS.Timeout | undefined;
   #retryMs = firstRetryMs;
 
-  private constructor(options: StateFileOptions, restored: { gpus: readonly CachedGpu[]; version: number }) {
+  private constructor(options: StateFileOptions, restored: Kept) {
     this.#options = options;
     this.restored = restored;
     this.#version = restored.version;
-    for (const gpu of restored.gpus) this.#keep(gpu.name, seal(gpuRecord(gpu)));
+    for (const gpu of restored.gpus) this.#keep(gpuKey(gpu.name), seal(gpuRecord(gpu)));
+    for (const one of restored.registrations) this.#keep(providerKey(one.id), seal({ v: 0, registered: one }));
   }
 
   /** Reads what is there and begins a new file. Never throws: without a usable disk, changes are kept in memory. */
@@ -81,15 +82,22 @@ export class StateFile implements ChangeStore {
   append(changes: readonly Change[]): Promise<void> | undefined {
     const lines = changes.map((change) => seal(recordOf(change)));
     for (const [i, { entry, type }] of changes.entries()) {
-      this.#keep(entry.gpu.name, type === 'DELETED' ? undefined : lines[i]);
+      this.#keep(gpuKey(entry.gpu.name), type === 'DELETED' ? undefined : lines[i]);
     }
     this.#version = changes.at(-1)?.version ?? this.#version;
     this.#versions?.used(this.#version);
-    if (this.#mode !== 'keeping' || this.#closing) {
-      this.#versions?.setLossy(true);
-      return undefined;
-    }
-    return this.#bounded(this.#inTurn(() => this.#write(lines.join(''))));
+    return this.#append(lines.join(''));
+  }
+
+  keepRegistration(registration: Registration): Promise<void> | undefined {
+    const line = seal({ v: this.#version, registered: registration });
+    this.#keep(providerKey(registration.id), line);
+    return this.#append(line);
+  }
+
+  forgetRegistration(id: string): Promise<void> | undefined {
+    this.#keep(providerKey(id), undefined);
+    return this.#append(seal({ v: this.#version, unregistered: id }));
   }
 
   /** Notes that the daemon stops in good order; waits for the disk, but not for long. */
@@ -132,8 +140,15 @@ export class StateFile implements ChangeStore {
     return new VersionBlock(this.#options.folder, this.#version, (error) => this.#tell('versions', error));
   }
 
-  #keep(name: string, line: string | undefined): void {
-    const key = name.toLowerCase();
+  #append(text: string): Promise<void> | undefined {
+    if (this.#mode !== 'keeping' || this.#closing) {
+      this.#versions?.setLossy(true);
+      return undefined;
+    }
+    return this.#bounded(this.#inTurn(() => this.#write(text)));
+  }
+
+  #keep(key: string, line: string | undefined): void {
     this.#linesBytes += (line?.length ?? 0) - (this.#lines.get(key)?.length ?? 0);
     if (line === undefined) this.#lines.delete(key);
     else this.#lines.set(key, line);
@@ -240,20 +255,24 @@ export class StateFile implements ChangeStore {
   }
 }
 
+/** What was there before the restart. */
+type Kept = Pick<Restored, 'gpus' | 'registrations' | 'version'>;
+
 /** What the data folder says, damaged files set aside. */
-function restore(options: StateFileOptions): { gpus: readonly CachedGpu[]; version: number } {
+function restore(options: StateFileOptions): Kept {
   const { folder, bootId, now, onDamage } = options;
   const state = readState(folder, onDamage, now());
   const reservation = readReservation(folder);
   if (reservation === 'damaged') onDamage(`${join(folder, 'versions')} cannot be read`);
-  if (!state && !reservation) return { gpus: [], version: 0 };
+  if (!state && !reservation) return { gpus: [], registrations: [], version: 0 };
+  const { gpus, registrations } = state ?? { gpus: [], registrations: [] };
   const exact = state && !state.damage && (state.closed || (bootId !== '' && state.boot === bootId));
   if (exact && reservation && reservation !== 'damaged' && !reservation.lossy) {
-    return { gpus: state.gpus, version: state.version };
+    return { gpus, registrations, version: state.version };
   }
   // Without a readable reservation, milliseconds since the epoch lie above any count of changes.
   const beyond = reservation && reservation !== 'damaged' ? reservation.reserved : now();
-  return { gpus: state?.gpus ?? [], version: Math.max(state?.version ?? 0, beyond) };
+  return { gpus, registrations, version: Math.max(state?.version ?? 0, beyond) };
 }
 
 function readState(folder: string, onDamage: StateFileOptions['onDamage'], now: number): Restored | undefined {
@@ -267,7 +286,7 @@ function readState(folder: string, onDamage: StateFileOptions['onDamage'], now: 
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     onDamage(`${path}: ${(error as Error).message}; ${setAside(folder, now)}`);
-    return { gpus: [], version: 0, boot: '', closed: false, damage: 'unreadable' };
+    return { gpus: [], registrations: [], version: 0, boot: '', closed: false, damage: 'unreadable' };
   }
 }
 
@@ -286,6 +305,15 @@ function setAside(folder: string, now: number): string {
 
 function recordOf({ type, version, entry }: Change): StateRecord {
   return type === 'DELETED' ? { v: version, deleted: entry.gpu.name } : gpuRecord(entry.gpu);
+}
+
+function gpuKey(name: string): string {
+  return name.toLowerCase();
+}
+
+/** The space stands in no GPU's name. */
+function providerKey(id: string): string {
+  return `provider ${id}`;
 }
 
 function versionOf(line: string): number {

@@ -92,7 +92,7 @@ export namespace WatchDevicesResponse_Type {
 export interface Device {
   /** The name under which GpuService serves it. */
   name: string;
-  /** True after a restart, until every condition of the GPU has been reconfirmed by its provider. */
+  /** True while a condition of the GPU waits to be reported again: after a restart, or after its provider went silent. */
   stale: boolean;
   /** The name of the GPU of which this is a MIG instance. */
   parent?:
