@@ -12,7 +12,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../../daemon/logger.ts';
 import { MAX_DEVICES } from './protocol.ts';
-import type { DeviceReadings, DeviceRecord } from './record.ts';
+import type { DeviceHealth, DeviceReadings, DeviceRecord } from './record.ts';
 import type { DeviceCheck, DeviceFault } from './source.ts';
 import type { DeviceListener, DeviceState, DeviceView } from './view.ts';
 
@@ -27,6 +27,8 @@ interface Device {
   fingerprint: string;
   /** When the record was read; in the past for ever when it must be read again. */
   readAt: number;
+  /** What was sampled last, without the health that the view shows with it. */
+  sample?: DeviceReadings;
   sampledAt: number;
   answeredAt: number;
   /** The sweeps in which it last answered, and in which it was last accounted for. */
@@ -39,6 +41,7 @@ interface Device {
 interface Newcomer {
   index: number;
   fingerprint: string;
+  health?: DeviceHealth | undefined;
   answeredIn: number;
 }
 
@@ -84,19 +87,20 @@ export class Inventory {
   }
 
   /** The device at this index answered. */
-  answered(index: number, { uuid, fingerprint }: DeviceCheck): void {
+  answered(index: number, { uuid, fingerprint, health }: DeviceCheck): void {
     const device = this.#devices.get(uuid);
     if (!device) {
       const newcomer = this.#newcomers.get(uuid) ?? { answeredIn: -1, index };
       if (this.#isDuplicate(newcomer, uuid, index)) return;
-      this.#newcomers.set(uuid, { index, fingerprint, answeredIn: this.#sweep });
+      this.#newcomers.set(uuid, { index, fingerprint, health, answeredIn: this.#sweep });
     } else if (!this.#isDuplicate(device, uuid, index)) {
       if (device.fingerprint !== fingerprint || device.index !== index) device.readAt = -Infinity;
       device.fingerprint = fingerprint;
       device.answeredIn = this.#sweep;
       this.#account(device);
       this.#place(device, index);
-      this.#setState(device, 'ok', '');
+      const changed = this.#setHealth(device, health);
+      if (!this.#setState(device, 'ok', '') && changed) this.#tell(device);
     }
   }
 
@@ -139,13 +143,16 @@ export class Inventory {
       .map((device) => device.index);
   }
 
-  /** Indices of devices that are well and were not sampled after this time. */
-  unsampled(since: number): number[] {
-    const due: number[] = [];
-    for (const device of this.#devices.values()) {
-      if (device.view.state === 'ok' && device.sampledAt <= since) due.push(device.index);
-    }
-    return due;
+  /**
+   * Indices of devices that are well and were not sampled after this time: those that never were, and of the others at
+   * most so large a share of all, the longest waiting first.
+   */
+  unsampled(since: number, share: number): number[] {
+    const due = [...this.#devices.values()]
+      .filter(({ view, sampledAt }) => view.state === 'ok' && sampledAt <= since)
+      .sort((one, other) => one.sampledAt - other.sampledAt);
+    const never = due.filter(({ sampledAt }) => sampledAt === -Infinity).length;
+    return due.slice(0, never + Math.ceil(share * this.#devices.size)).map(({ index }) => index);
   }
 
   /** Takes a record that was read; the first one of a device makes the device known. */
@@ -163,7 +170,8 @@ export class Inventory {
     const device = this.#deviceAt(index);
     if (device?.view.state !== 'ok') return;
     device.sampledAt = this.#options.clock();
-    device.view.readings = readings;
+    device.sample = readings;
+    device.view.readings = { ...readings, ...device.view.health };
     this.#tell(device);
   }
 
@@ -212,8 +220,9 @@ export class Inventory {
     if (!newcomer || this.#devices.size >= MAX_DEVICES) return undefined;
     const { source, clock, log } = this.#options;
     const { uuid } = record;
-    const { index, fingerprint } = newcomer;
-    const view: DeviceView = { uuid, condition: this.condition, source, state: 'ok', message: '', record };
+    const { index, fingerprint, health } = newcomer;
+    const state = { state: 'ok' as const, message: '' };
+    const view: DeviceView = { uuid, condition: this.condition, source, ...state, record, ...(health && { health }) };
     const now = clock();
     const seen = {
       readAt: now,
@@ -260,9 +269,18 @@ export class Inventory {
     return true;
   }
 
-  #setState(device: Device, state: DeviceState, message: string): void {
+  /** Whether it differs from what was known. One that the source does not give this time leaves the last one. */
+  #setHealth({ view, sample }: Device, health: DeviceHealth | undefined): boolean {
+    if (health === undefined || isDeepStrictEqual(view.health, health)) return false;
+    view.health = health;
+    if (sample) view.readings = { ...sample, ...health };
+    return true;
+  }
+
+  /** Whether that was news, and told. */
+  #setState(device: Device, state: DeviceState, message: string): boolean {
     const { view } = device;
-    if (view.state === state && view.message === message) return;
+    if (view.state === state && view.message === message) return false;
     const { uuid, source, state: before } = view;
     view.state = state;
     view.message = message;
@@ -272,6 +290,7 @@ export class Inventory {
         'device state changed',
       );
     this.#tell(device);
+    return true;
   }
 
   #tell(device: Device): void {

@@ -63,7 +63,7 @@ function perform(source: DeviceSource, call: Call): Answer {
     case 'sample':
       return { call: 'sample', index: call.index, readings: source.sample(call.index) };
     case 'events':
-      return { call: 'events', events: source.events().slice(0, MAX_EVENTS) };
+      return { call: 'events', events: source.events(call.waitMs).slice(0, MAX_EVENTS) };
     case 'close':
       source.close();
       return { call: 'close' };

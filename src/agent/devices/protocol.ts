@@ -18,7 +18,11 @@ export interface DeviceCall {
 }
 
 /** One call of a {@link DeviceSource}; the first one of a probe is `open`. */
-export type Call = { call: 'open'; source: SourceOptions } | { call: 'count' | 'events' | 'close' } | DeviceCall;
+export type Call =
+  | { call: 'open'; source: SourceOptions }
+  | { call: 'events'; waitMs: number }
+  | { call: 'count' | 'close' }
+  | DeviceCall;
 
 /** From the agent: calls to make in this order. */
 export type Round = Call[];

@@ -107,3 +107,20 @@ export interface DeviceReadings {
   /** Absent where the driver does not say, empty where no process uses the device. */
   processes?: { pid: number; kind: 'compute' | 'graphics'; usedMemoryBytes?: number }[];
 }
+
+/**
+ * The readings from which a device's health follows. They come with every regular look at it; the others, which cost
+ * more and decide nothing, at the telemetry interval.
+ */
+export type DeviceHealth = Pick<
+  DeviceReadings,
+  | 'temperatureCelsius'
+  | 'memoryTemperatureCelsius'
+  | 'throttleReasons'
+  | 'pcieReplays'
+  | 'nvlinkErrors'
+  | 'eccErrors'
+  | 'retiredPages'
+  | 'remappedRows'
+  | 'recoveryAction'
+>;

@@ -1,5 +1,5 @@
 // What a source of devices is: a small plug-in that runs inside the probe process and may block, fail or crash there.
-import type { DeviceReadings, DeviceRecord } from './record.ts';
+import type { DeviceHealth, DeviceReadings, DeviceRecord } from './record.ts';
 
 /** Why a device or its driver did not answer. */
 export type DeviceFault =
@@ -28,6 +28,8 @@ export interface DeviceCheck {
   uuid: string;
   /** Changes whenever the device record should be read again, for instance when MIG is switched on. */
   fingerprint: string;
+  /** Absent where the source has nothing to say of it. */
+  health?: DeviceHealth;
 }
 
 /** Something that a driver reported on its own account. */
@@ -60,7 +62,10 @@ export interface DeviceSource {
   read(index: number): DeviceRecord;
   /** The moving values of one device. */
   sample(index: number): DeviceReadings;
-  /** What the driver has reported since the last call; waits for nothing. */
-  events(): DeviceEvent[];
+  /**
+   * What the driver has reported since the last call. Where there is nothing yet, a source that can waits for the first
+   * event, at most so many milliseconds; one that cannot returns at once.
+   */
+  events(waitMs: number): DeviceEvent[];
   close(): void;
 }

@@ -4,7 +4,8 @@
 // The main probe:
 //
 //   start ──▶ opening ──open answered──▶ sweeping ──┐ every interval: count, check each, sample when due, events;
-//               │  ▲                       │  ▲─────┘ then the indices that are new, then the records to read
+//               │  ▲                       │  ▲─────┘ then the indices that are new, then the records to read; in
+//               │  │                       │           the time that is left, waiting for events
 //               │  └────back-off───────────┤
 //               ├──open refused────────────┤         driver-gone: all devices `driver-gone`; close, wait, open again
 //               └──hung or died────────────┴──▶ down ──▶ start
@@ -55,6 +56,16 @@ const DEATHS_UNTIL_SUSPECT = 2;
 const DRIVER = 'the driver';
 type Hung = Extract<RoundEnd, { end: 'hung' }>;
 type Died = Extract<RoundEnd, { end: 'died' }>;
+
+/**
+ * The longest wait for an event in one call, in milliseconds: the probe hears nothing meanwhile, not even that the agent
+ * has ended. It waits inside the driver, so that an event is heard of at once and an idle agent does not look for any.
+ */
+const LONGEST_WAIT_MS = 500;
+/** After an event the devices are looked at again this soon, for it may tell of a change; milliseconds from the last look. */
+const LOOK_AFTER_EVENT_MS = 250;
+/** Between one answer with events and the next wait, in milliseconds: a storm of them comes in parts. */
+const REST_AFTER_EVENT_MS = 50;
 
 /** How long stop() waits for killed processes to be gone, in milliseconds. */
 const STOP_PATIENCE_MS = 200;
@@ -122,6 +133,8 @@ class ProbeSupervisor implements Supervisor {
   #downBecause = SILENCE;
   #sweepStarted = -Infinity;
   #sweepEnded = -Infinity;
+  /** An event has come since the last sweep began. */
+  #hurried = false;
   /** What the driver counted last. */
   #count = 0;
   /** The answers of the sweep in progress that were errors. */
@@ -194,8 +207,8 @@ class ProbeSupervisor implements Supervisor {
       this.#refusals = [];
       let round = await this.#ask(probe, [{ call: 'open', source: this.#options.source }]);
       while (round.end === 'answered' && !this.#driverRefusal()) {
-        await this.#pause(this.#sweepStarted + this.#options.interval - this.#clock());
-        round = await this.#sweep(probe);
+        round = await this.#awaitEvents(probe);
+        if (round.end === 'answered' && !this.#driverRefusal()) round = await this.#sweep(probe);
       }
       if (round.end !== 'answered') return round;
       this.#driverGone(this.#driverRefusal()?.message ?? '');
@@ -205,9 +218,30 @@ class ProbeSupervisor implements Supervisor {
     }
   }
 
+  /** Waits for the next sweep, and meanwhile for events. */
+  async #awaitEvents(probe: ProbeClient): Promise<RoundEnd> {
+    for (;;) {
+      const left = this.#sweepStarted + this.#pauseBetween() - this.#clock();
+      if (left <= 0) return { end: 'answered' };
+      const waitMs = Math.floor(Math.min(left, LONGEST_WAIT_MS, this.#options.deadline / 2));
+      const asked = this.#clock();
+      const round = await this.#ask(probe, [{ call: 'events', waitMs }]);
+      if (round.end !== 'answered' || this.#driverRefusal()) return round;
+      // A source that cannot wait answers at once, and so does a driver that fails.
+      await this.#pause(this.#hurried ? REST_AFTER_EVENT_MS : asked + waitMs - this.#clock());
+    }
+  }
+
+  /** From the start of the last sweep to the start of the next one. */
+  #pauseBetween(): number {
+    const { interval } = this.#options;
+    return this.#hurried ? Math.min(interval, LOOK_AFTER_EVENT_MS) : interval;
+  }
+
   /** Looks at every device once. Stops at the first round that is not answered, or that finds the driver gone. */
   async #sweep(probe: ProbeClient): Promise<RoundEnd> {
     this.#sweepStarted = this.#clock();
+    this.#hurried = false;
     this.#refusals = [];
     this.#unidentified.clear();
     this.#avoided = this.#suspects.messages();
@@ -228,9 +262,11 @@ class ProbeSupervisor implements Supervisor {
 
   /** Everything that can be asked before the answer to `count` is known: one message on an ordinary day. */
   #regularRound(expected: number): Round {
-    const due = this.#clock() - this.#options.telemetryInterval + this.#options.interval / 2;
-    const samples = this.#calls('sample', this.#inventory.unsampled(due));
-    return [{ call: 'count' }, ...this.#checks(0, expected), ...samples, { call: 'events' }];
+    const { interval, telemetryInterval } = this.#options;
+    const due = this.#clock() - telemetryInterval + interval / 2;
+    // Samples are slow, so each sweep takes its share of them: no look at the devices waits for all.
+    const samples = this.#calls('sample', this.#inventory.unsampled(due, interval / telemetryInterval));
+    return [{ call: 'count' }, ...this.#checks(0, expected), ...samples, { call: 'events', waitMs: 0 }];
   }
 
   #checks(from: number, to: number): Round {
@@ -295,6 +331,7 @@ class ProbeSupervisor implements Supervisor {
 
   #takeEvent(event: DeviceEvent): void {
     this.#options.log.info({ source: this.#source.name, ...event }, 'the driver reports an event');
+    this.#hurried = true;
     if (event.kind === 'mig-changed') this.#inventory.outdate(event.uuid);
     this.#listener.eventReported(this.#source.name, event);
   }
@@ -319,6 +356,7 @@ class ProbeSupervisor implements Supervisor {
     this.#tellSource({
       state: 'running',
       message: this.#unidentifiedDevices(),
+      counted: this.#count,
       enumerated: this.#source.enumerated || this.#inventory.size > 0 || unidentified === 0,
       unidentified,
     });

@@ -1,5 +1,5 @@
 // What the supervisor tells the agent of devices and sources, after hangs, crashes and failures have been sorted out.
-import type { DeviceReadings, DeviceRecord } from './record.ts';
+import type { DeviceHealth, DeviceReadings, DeviceRecord } from './record.ts';
 import type { DeviceEvent } from './source.ts';
 
 /** What is known of a device. Only `ok` means that it answered the latest probe. */
@@ -29,7 +29,10 @@ export interface DeviceView {
   /** Why the state is not `ok`, for people; empty when it is. */
   message: string;
   record: DeviceRecord;
+  /** The latest sample, with {@link health} in it. */
   readings?: DeviceReadings;
+  /** As of the latest look that was answered. */
+  health?: DeviceHealth;
 }
 
 /** One source as the supervisor sees it. */
@@ -38,7 +41,10 @@ export interface SourceView {
   state: 'starting' | 'running' | 'failed';
   /** Why it is not running, for people; empty when it is. */
   message: string;
+  /** How many are known, also those that do not answer. */
   devices: number;
+  /** How many GPUs the driver counted last, be they known or not; absent before it has. */
+  counted?: number;
   /** How often the probe process was started again. */
   restarts: number;
   /**
@@ -52,7 +58,7 @@ export interface SourceView {
 
 /** Receives every change once; calls come from the event loop of the agent process, never overlapping. */
 export interface DeviceListener {
-  /** A device is new, or its state, record or readings changed. The first call for a device is its first `ok`. */
+  /** A device is new, or its state, record, readings or health changed. The first call for a device is its first `ok`. */
   deviceChanged(device: DeviceView): void;
   /** A device is gone for good. */
   deviceRemoved(uuid: string): void;

@@ -17,6 +17,7 @@ test('every device is told of, first with its record and as ok', async () => {
     state: 'running',
     message: '',
     devices: 8,
+    counted: 8,
     restarts: 0,
     enumerated: true,
     unidentified: 0,

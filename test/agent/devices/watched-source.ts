@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import type { DeviceRecord } from '../../../src/agent/devices/record.ts';
+import type { DeviceHealth, DeviceRecord } from '../../../src/agent/devices/record.ts';
+import type { DeviceEvent } from '../../../src/agent/devices/source.ts';
 import { createSupervisor, type Supervisor, type SupervisorOptions } from '../../../src/agent/devices/supervisor.ts';
 import type { DeviceState, DeviceView, SourceView } from '../../../src/agent/devices/view.ts';
 
@@ -16,6 +17,7 @@ export interface Told {
   state: DeviceState | 'removed';
   message: string;
   record?: DeviceRecord;
+  health?: DeviceHealth | undefined;
   sampled: boolean;
 }
 
@@ -23,6 +25,7 @@ export interface WatchedSource {
   readonly supervisor: Supervisor;
   readonly told: Told[];
   readonly sources: SourceView[];
+  readonly events: { at: number; event: DeviceEvent }[];
   /** Every line of the log. */
   readonly log: { level: string; msg: string; gpu?: string }[];
   /** Puts these faults in force, and takes back all others. */
@@ -42,6 +45,7 @@ export function watch(options: Partial<SupervisorOptions> & { profile?: string; 
   const faultsFile = join(folder, 'faults.json');
   const told: Told[] = [];
   const sources: SourceView[] = [];
+  const events: WatchedSource['events'] = [];
   const log: WatchedSource['log'] = [];
   const { profile = 'l40s-x4', faults, ...rest } = options;
 
@@ -63,11 +67,11 @@ export function watch(options: Partial<SupervisorOptions> & { profile?: string; 
       { write: (line) => log.push(JSON.parse(line)) },
     ),
     listener: {
-      deviceChanged: ({ uuid, state, message, record, readings }) =>
-        told.push({ at: performance.now(), uuid, state, message, record, sampled: readings !== undefined }),
+      deviceChanged: ({ uuid, state, message, record, health, readings }) =>
+        told.push({ at: performance.now(), uuid, state, message, record, health, sampled: readings !== undefined }),
       deviceRemoved: (uuid) =>
         told.push({ at: performance.now(), uuid, state: 'removed', message: '', sampled: false }),
-      eventReported: () => undefined,
+      eventReported: (_, event) => events.push({ at: performance.now(), event }),
       sourceChanged: (source) => sources.push({ ...source }),
     },
     ...rest,
@@ -83,6 +87,7 @@ export function watch(options: Partial<SupervisorOptions> & { profile?: string; 
     supervisor,
     told,
     sources,
+    events,
     log,
     setFaults,
     device(index) {

@@ -1,13 +1,14 @@
-// Takes the moving values of one NVIDIA GPU.
-
+// Takes the moving values of one NVIDIA GPU that decide nothing: load, clocks, power, traffic, processes. Reading them
+// may take its time, PCIe traffic 20 ms each way; what health follows from is in device-health.ts, and comes more often.
 import { present, tolerate } from '../absence.ts';
 import type { DeviceReadings } from '../record.ts';
 import type { ProcessInfo } from './layouts.ts';
 import type { DeviceHandle, NvmlLibrary } from './library.ts';
+import { readNvlinkTraffic } from './nvlink-counters.ts';
 
 type Processes = NonNullable<DeviceReadings['processes']>;
 
-/** Reads every moving value; what the driver does not give, or fails to give, is absent. */
+/** Reads them all; what the driver does not give, or fails to give, is absent. */
 export function readDeviceReadings(nvml: NvmlLibrary, device: DeviceHandle): DeviceReadings {
   const utilization = tolerate(() => nvml.utilization(device));
   return {
@@ -16,11 +17,17 @@ export function readDeviceReadings(nvml: NvmlLibrary, device: DeviceHandle): Dev
       utilizationPercent: utilization?.gpu,
       memoryUtilizationPercent: utilization?.memory,
       memoryUsedBytes: tolerate(() => nvml.memory(device)?.usedBytes),
-      temperatureCelsius: tolerate(() => nvml.temperature(device)),
       powerMilliwatts: tolerate(() => nvml.powerUsage(device)),
       graphicsMhz: tolerate(() => nvml.clock(device, 'graphics')),
       smMhz: tolerate(() => nvml.clock(device, 'sm')),
       memoryMhz: tolerate(() => nvml.clock(device, 'memory')),
+      fanPercent: tolerate(() => nvml.fanSpeed(device)),
+      encoderPercent: tolerate(() => nvml.encoderUtilization(device)),
+      decoderPercent: tolerate(() => nvml.decoderUtilization(device)),
+      energyMillijoules: tolerate(() => nvml.energy(device)),
+      pcieTxBytesPerSecond: tolerate(() => nvml.pcieThroughput(device, 'tx')),
+      pcieRxBytesPerSecond: tolerate(() => nvml.pcieThroughput(device, 'rx')),
+      ...readNvlinkTraffic(nvml, device),
       processes: readProcesses(nvml, device),
     }),
   };

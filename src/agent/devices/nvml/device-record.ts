@@ -40,6 +40,7 @@ export function readDeviceRecord(nvml: NvmlLibrary, index: number, device: Devic
       memory: readMemory(nvml, device),
       clocks: readClocks(nvml, device),
       powerLimits: readPowerLimits(nvml, device),
+      temperatureLimits: readTemperatureLimits(nvml, device),
       nvlinks: readNvlinks(nvml, device),
       ecc: tolerate(() => nvml.eccMode(device)),
       mig: readMig(nvml, device),
@@ -106,6 +107,14 @@ function readPowerLimits(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord[
     defaultMilliwatts: tolerate(() => nvml.defaultPowerLimit(device)),
     minMilliwatts: range?.[0],
     maxMilliwatts: range?.[1],
+  });
+}
+
+function readTemperatureLimits(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['temperatureLimits'] {
+  return presentOrNone({
+    slowdownCelsius: tolerate(() => nvml.temperatureThreshold(device, 'slowdown')),
+    shutdownCelsius: tolerate(() => nvml.temperatureThreshold(device, 'shutdown')),
+    memoryMaxCelsius: tolerate(() => nvml.temperatureThreshold(device, 'memoryMax')),
   });
 }
 

@@ -1,5 +1,4 @@
-// Listens to the events of every GPU through one event set, without ever waiting.
-
+// Listens to the events of every GPU through one event set.
 import { present, tolerate } from '../absence.ts';
 import { DeviceError, type DeviceEvent } from '../source.ts';
 import type { EventData } from './layouts.ts';
@@ -48,14 +47,14 @@ export class EventListener {
   }
 
   /**
-   * What has happened since the last call, the oldest first. A failure is thrown only when there is nothing to return;
+   * What has happened since the last call, the oldest first; waits so many milliseconds for the first one. A failure is thrown only when there is nothing to return;
    * a lost device is no failure here, for the check of each device tells which it is.
    */
-  drain(): DeviceEvent[] {
+  drain(waitMs: number): DeviceEvent[] {
     const events: DeviceEvent[] = [];
     try {
       while (events.length < MAX_EVENTS_AT_ONCE) {
-        const event = this.#next();
+        const event = this.#next(events.length === 0 ? waitMs : 0);
         if (event === undefined) break;
         events.push(event);
       }
@@ -70,13 +69,15 @@ export class EventListener {
     if (this.#set !== undefined) this.#nvml.freeEventSet(this.#set);
   }
 
-  #next(): DeviceEvent | undefined {
-    const event = this.#set && this.#nvml.nextEvent(this.#set);
+  #next(waitMs: number): DeviceEvent | undefined {
+    const event = this.#set && this.#nvml.nextEvent(this.#set, waitMs);
     return event && this.#describe(event);
   }
 
-  #describe({ device, type, data }: EventData): DeviceEvent {
-    return { ...present({ uuid: this.#uuids.get(device) }), kind: kinds[type] ?? 'other', data };
+  /** An XID that the driver does not know comes as 999, and is passed on as such. */
+  #describe({ device, type, data, gpuInstance, computeInstance }: EventData): DeviceEvent {
+    const about = present({ uuid: this.#uuids.get(device), gpuInstance, computeInstance });
+    return { ...about, kind: kinds[type] ?? 'other', data };
   }
 }
 

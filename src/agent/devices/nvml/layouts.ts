@@ -1,5 +1,6 @@
 // The memory layouts of NVML's structures on 64-bit little-endian machines: bytes in, values out. What the driver marks
-// as not available is undefined here.
+// as not available is undefined here. Sizes and offsets are those of NVIDIA's public nvml.h (13.3), which has kept them
+// since the first version of each structure.
 
 export const PCI_INFO_SIZE = 68;
 export const MEMORY_SIZE = 24;
@@ -7,6 +8,7 @@ export const MEMORY_V2_SIZE = 40;
 export const TEMPERATURE_SIZE = 12;
 export const ATTRIBUTES_SIZE = 40;
 export const EVENT_SIZE = 32;
+export const FIELD_VALUE_SIZE = 40;
 /** Room to give each process, whatever the driver writes (see {@link decodeProcesses}). */
 export const PROCESS_ROOM = 32;
 
@@ -39,6 +41,16 @@ export interface EventData {
   device: bigint;
   type: number;
   data: number;
+  /** The MIG instance concerned; undefined when it is all of the device. */
+  gpuInstance: number | undefined;
+  computeInstance: number | undefined;
+}
+
+/** A value that `nvmlDeviceGetFieldValues` is asked for. */
+export interface Field {
+  id: number;
+  /** What part of the device is meant, for instance which NVLink; 0 for fields that have no parts. */
+  scope: number;
 }
 
 /** The `version` field of a versioned structure: its size, and its version in the highest byte. */
@@ -88,8 +100,46 @@ export function decodeEvent(bytes: Buffer): EventData {
     device: bytes.readBigUInt64LE(0),
     type: Number(bytes.readBigUInt64LE(8)),
     data: Number(bytes.readBigUInt64LE(16)),
+    gpuInstance: decodeU32(bytes.readUInt32LE(24)),
+    computeInstance: decodeU32(bytes.readUInt32LE(28)),
   };
 }
+
+/** Room for an event before a call: all ones, for `nvmlEventSetWait`, older than `_v2`, leaves the instances alone. */
+export function encodeEvent(): Buffer {
+  return Buffer.alloc(EVENT_SIZE, 0xff);
+}
+
+/** A list of `nvmlFieldValue_t` to be filled in. */
+export function encodeFields(fields: readonly Field[]): Buffer {
+  const bytes = Buffer.alloc(fields.length * FIELD_VALUE_SIZE);
+  for (const [place, { id, scope }] of fields.entries()) {
+    bytes.writeUInt32LE(id, place * FIELD_VALUE_SIZE);
+    bytes.writeUInt32LE(scope, place * FIELD_VALUE_SIZE + 4);
+  }
+  return bytes;
+}
+
+/** One `nvmlFieldValue_t` of a list: the return code of this field, and what it holds if that is a success. */
+export function decodeField(bytes: Buffer, place: number): { code: number; value: number | undefined } {
+  const start = place * FIELD_VALUE_SIZE;
+  const decode = fieldTypes[bytes.readUInt32LE(start + 24)];
+  const value = decode?.(bytes, start + 32);
+  // A count or a temperature is a whole number: anything else is garbage.
+  const known = value !== undefined && Number.isSafeInteger(value) && value >= 0;
+  return { code: bytes.readUInt32LE(start + 28), value: known ? value : undefined };
+}
+
+/** `nvmlValueType_t`: how the union `nvmlValue_t` is to be read. */
+const fieldTypes: Record<number, (bytes: Buffer, offset: number) => number | undefined> = {
+  0: (bytes, offset) => bytes.readDoubleLE(offset),
+  1: (bytes, offset) => decodeU32(bytes.readUInt32LE(offset)),
+  2: u64At,
+  3: u64At,
+  4: (bytes, offset) => Number(bytes.readBigInt64LE(offset)),
+  5: (bytes, offset) => bytes.readInt32LE(offset),
+  6: (bytes, offset) => bytes.readUInt16LE(offset),
+};
 
 /** What a buffer for processes holds before a call, so that what the driver wrote can be told from the rest. */
 export const FILLER = 0xaa;

@@ -9,10 +9,12 @@
 //   driver lacks newer ones: a missing function is one that is not supported.
 // - Calls are synchronous and may block for ever; they belong in the probe process. No call is made after close().
 import koffi, { type LibraryHandle } from 'koffi';
+import { tolerate } from '../absence.ts';
 import { DeviceError } from '../source.ts';
 import {
   ATTRIBUTES_SIZE,
   decodeEvent,
+  decodeField,
   decodeMemory,
   decodeMemoryV2,
   decodePciInfo,
@@ -20,9 +22,11 @@ import {
   decodeText,
   decodeU32,
   decodeU64,
-  EVENT_SIZE,
   type EventData,
+  encodeEvent,
+  encodeFields,
   FILLER,
+  type Field,
   MEMORY_SIZE,
   MEMORY_V2_SIZE,
   type MemoryInfo,
@@ -56,11 +60,18 @@ export interface Mode {
   pending: boolean;
 }
 
+/** Stands for a value of several that could not be read this time, while others could. */
+export const FAILED = 'failed';
+
+/** What one field of several came to; undefined where it is not supported. */
+export type FieldValue = number | undefined | typeof FAILED;
+
 type Argument = number | bigint | Uint8Array | Uint32Array | BigUint64Array;
 type Call = (...values: Argument[]) => number;
 
 const handle = 'uintptr';
 const out = 'void *';
+const i32 = 'int32';
 const u32 = 'uint32';
 const u64 = 'uint64';
 
@@ -108,6 +119,20 @@ const optional = {
   nvmlDeviceGetPowerUsage: [handle, out],
   nvmlDeviceGetClockInfo: [handle, u32, out],
   nvmlDeviceGetMaxClockInfo: [handle, u32, out],
+  nvmlDeviceGetTemperatureThreshold: [handle, u32, out],
+  nvmlDeviceGetFieldValues: [handle, i32, out],
+  nvmlDeviceGetTotalEccErrors: [handle, u32, u32, out],
+  nvmlDeviceGetRetiredPages: [handle, u32, out, out],
+  nvmlDeviceGetRetiredPagesPendingStatus: [handle, out],
+  nvmlDeviceGetRemappedRows: [handle, out, out, out, out],
+  nvmlDeviceGetCurrentClocksEventReasons: [handle, out],
+  nvmlDeviceGetCurrentClocksThrottleReasons: [handle, out],
+  nvmlDeviceGetPcieThroughput: [handle, u32, out],
+  nvmlDeviceGetPcieReplayCounter: [handle, out],
+  nvmlDeviceGetTotalEnergyConsumption: [handle, out],
+  nvmlDeviceGetFanSpeed: [handle, out],
+  nvmlDeviceGetEncoderUtilization: [handle, out, out],
+  nvmlDeviceGetDecoderUtilization: [handle, out, out],
   nvmlDeviceGetComputeRunningProcesses: [handle, out, out],
   nvmlDeviceGetComputeRunningProcesses_v2: [handle, out, out],
   nvmlDeviceGetComputeRunningProcesses_v3: [handle, out, out],
@@ -131,8 +156,17 @@ const NUMA_SCOPE = 0;
 const NUMA_WORDS = 16;
 const MAX_PROCESSES = 65_536;
 const clockDomains = { graphics: 0, sm: 1, memory: 2 };
+// The numbers of NVML's enumerations nvmlMemoryErrorType_t, nvmlEccCounterType_t, nvmlPageRetirementCause_t,
+// nvmlPcieUtilCounter_t and nvmlTemperatureThresholds_t, as in nvml.h.
+const memoryErrors = { corrected: 0, uncorrected: 1 };
+const eccCounters = { volatile: 0, aggregate: 1 };
+const retirementCauses = { singleBit: 0, doubleBit: 1 };
+const pcieDirections = { tx: 0, rx: 1 };
+const thresholds = { shutdown: 0, slowdown: 1, memoryMax: 2 };
+const BYTES_PER_KILOBYTE = 1000;
 
 export type ClockDomain = keyof typeof clockDomains;
+export type Threshold = keyof typeof thresholds;
 
 /** NVML, loaded. Every method throws {@link DeviceError}; undefined stands for what is not supported. */
 export class NvmlLibrary {
@@ -141,6 +175,8 @@ export class NvmlLibrary {
   // Calls come one at a time and each is read out before the next, so one set of buffers serves all.
   readonly #first = new Uint32Array(1);
   readonly #second = new Uint32Array(1);
+  readonly #third = new Uint32Array(1);
+  readonly #fourth = new Uint32Array(1);
   readonly #wide = new BigUint64Array(1);
   readonly #text = Buffer.alloc(TEXT_ROOM);
   #processes = Buffer.alloc(64 * PROCESS_ROOM);
@@ -351,6 +387,95 @@ export class NvmlLibrary {
     return this.#struct('nvmlDeviceGetTemperatureV', device, versioned)?.readInt32LE(8);
   }
 
+  /** Degrees Celsius. From Ada on, drivers announce to give this up for margins, which are no temperatures. */
+  temperatureThreshold(device: DeviceHandle, threshold: Threshold): number | undefined {
+    return this.#number('nvmlDeviceGetTemperatureThreshold', device, thresholds[threshold]);
+  }
+
+  /**
+   * Several fields in one call; the driver is asked once for those that it counts together. A field that fails alone
+   * is {@link FAILED}: the others are answered all the same.
+   */
+  fieldValues(device: DeviceHandle, fields: readonly Field[]): FieldValue[] {
+    const name = 'nvmlDeviceGetFieldValues';
+    const values = encodeFields(fields);
+    if (!this.#answers(name, device, fields.length, values)) return fields.map(() => undefined);
+    return fields.map(({ id }, place) => {
+      const { code, value } = decodeField(values, place);
+      const given = tolerate(() => answered(`${name} (field ${id})`, code));
+      return given === undefined ? FAILED : given ? value : undefined;
+    });
+  }
+
+  /** Since the driver was loaded (`volatile`), or since the board was made (`aggregate`), over all of its memories. */
+  eccErrors(
+    device: DeviceHandle,
+    errors: keyof typeof memoryErrors,
+    counter: keyof typeof eccCounters,
+  ): number | undefined {
+    return this.#wideNumber('nvmlDeviceGetTotalEccErrors', device, memoryErrors[errors], eccCounters[counter]);
+  }
+
+  /** How many pages are retired for that cause, also those that wait for it. */
+  retiredPages(device: DeviceHandle, cause: keyof typeof retirementCauses): number | undefined {
+    const name = 'nvmlDeviceGetRetiredPages';
+    this.#first[0] = 0;
+    const code = this.#call(name, device, retirementCauses[cause], this.#first, this.#wide);
+    // Asked with no room for addresses, the function says how many there are, and that the room is too small for them.
+    return code === INSUFFICIENT_SIZE || answered(name, code) ? decodeU32(this.#first[0]) : undefined;
+  }
+
+  /** Whether a page waits for the next reset to be retired. */
+  retirementPending(device: DeviceHandle): boolean | undefined {
+    const pending = this.#number('nvmlDeviceGetRetiredPagesPendingStatus', device);
+    return pending === undefined ? undefined : pending !== 0;
+  }
+
+  /** Counts of rows, then whether one waits for the next reset, and whether one ever failed. Not with MIG instances. */
+  remappedRows(device: DeviceHandle): [number, number, boolean, boolean] | undefined {
+    const outputs = [this.#first, this.#second, this.#third, this.#fourth];
+    if (!this.#answers('nvmlDeviceGetRemappedRows', device, ...outputs)) return undefined;
+    const [correctable = 0, uncorrectable = 0, pending, failed] = outputs.map((output) => output[0]);
+    return [correctable, uncorrectable, pending !== 0, failed !== 0];
+  }
+
+  /** Why clocks are lower than they could be, as bits. */
+  clocksEventReasons(device: DeviceHandle): number | undefined {
+    // The first name is that of drivers from 535 on; the second one was removed from the header of CUDA 13.
+    const newer = 'nvmlDeviceGetCurrentClocksEventReasons';
+    return this.#wideNumber(this.#has(newer) ? newer : 'nvmlDeviceGetCurrentClocksThrottleReasons', device);
+  }
+
+  /** Bytes a second. The driver counts for 20 ms, and the call takes as long. */
+  pcieThroughput(device: DeviceHandle, direction: keyof typeof pcieDirections): number | undefined {
+    const kilobytes = this.#number('nvmlDeviceGetPcieThroughput', device, pcieDirections[direction]);
+    return kilobytes === undefined ? undefined : kilobytes * BYTES_PER_KILOBYTE;
+  }
+
+  pcieReplays(device: DeviceHandle): number | undefined {
+    return this.#number('nvmlDeviceGetPcieReplayCounter', device);
+  }
+
+  /** Millijoules since the driver was loaded. */
+  energy(device: DeviceHandle): number | undefined {
+    return this.#wideNumber('nvmlDeviceGetTotalEnergyConsumption', device);
+  }
+
+  /** Percent; what the fan is told to do, and of several fans the first. */
+  fanSpeed(device: DeviceHandle): number | undefined {
+    return this.#number('nvmlDeviceGetFanSpeed', device);
+  }
+
+  /** Percent. */
+  encoderUtilization(device: DeviceHandle): number | undefined {
+    return this.#pair('nvmlDeviceGetEncoderUtilization', device)?.[0];
+  }
+
+  /** Percent. */
+  decoderUtilization(device: DeviceHandle): number | undefined {
+    return this.#pair('nvmlDeviceGetDecoderUtilization', device)?.[0];
+  }
+
   /** MHz, now. */
   clock(device: DeviceHandle, domain: ClockDomain): number | undefined {
     return this.#number('nvmlDeviceGetClockInfo', device, clockDomains[domain]);
@@ -379,8 +504,7 @@ export class NvmlLibrary {
 
   /** The event types that the device can report, as bits. */
   supportedEvents(device: DeviceHandle): number | undefined {
-    const supported = this.#answers('nvmlDeviceGetSupportedEventTypes', device, this.#wide);
-    return supported ? decodeU64(this.#wide[0] ?? 0n) : undefined;
+    return this.#wideNumber('nvmlDeviceGetSupportedEventTypes', device);
   }
 
   /** Adds a device's events of these types to the set; false where the device cannot report them. */
@@ -388,11 +512,11 @@ export class NvmlLibrary {
     return this.#answers('nvmlDeviceRegisterEvents', device, types, set);
   }
 
-  /** The next event that has happened; undefined when there is none. Waits for nothing. */
-  nextEvent(set: EventSetHandle): EventData | undefined {
+  /** The next event; undefined when none has happened, and none does within so many milliseconds. */
+  nextEvent(set: EventSetHandle, waitMs: number): EventData | undefined {
     const name = this.#has('nvmlEventSetWait_v2') ? 'nvmlEventSetWait_v2' : 'nvmlEventSetWait';
-    const event = Buffer.alloc(EVENT_SIZE);
-    const code = this.#call(name, set, event, 0);
+    const event = encodeEvent();
+    const code = this.#call(name, set, event, waitMs);
     return code !== TIMEOUT && answered(name, code) ? decodeEvent(event) : undefined;
   }
 
@@ -426,6 +550,10 @@ export class NvmlLibrary {
 
   #number(name: FunctionName, ...inputs: Argument[]): number | undefined {
     return this.#answers(name, ...inputs, this.#first) ? decodeU32(this.#first[0] ?? 0) : undefined;
+  }
+
+  #wideNumber(name: FunctionName, ...inputs: Argument[]): number | undefined {
+    return this.#answers(name, ...inputs, this.#wide) ? decodeU64(this.#wide[0] ?? 0n) : undefined;
   }
 
   #pair(name: FunctionName, device: DeviceHandle): [number, number] | undefined {

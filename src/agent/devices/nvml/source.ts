@@ -1,8 +1,9 @@
 // The source of NVIDIA GPUs: what NVML says, in the terms of the device record.
 
-import { tolerate } from '../absence.ts';
+import { present, tolerate } from '../absence.ts';
 import type { DeviceReadings, DeviceRecord } from '../record.ts';
 import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
+import { readDeviceHealth } from './device-health.ts';
 import { readDeviceReadings } from './device-readings.ts';
 import { readDeviceRecord, readMig } from './device-record.ts';
 import { EventListener } from './event-listener.ts';
@@ -51,9 +52,10 @@ class NvmlSource implements DeviceSource {
     const { nvml, listener } = this.#connected();
     const device = nvml.deviceByIndex(index);
     const uuid = nvml.uuid(device);
-    nvml.temperature(device);
+    const temperatureCelsius = nvml.temperature(device);
     listener.register(device, uuid);
-    return { uuid, fingerprint: fingerprint(nvml, device) };
+    const health = { ...present({ temperatureCelsius }), ...readDeviceHealth(nvml, device) };
+    return { uuid, fingerprint: fingerprint(nvml, device), health };
   }
 
   read(index: number): DeviceRecord {
@@ -66,8 +68,8 @@ class NvmlSource implements DeviceSource {
     return readDeviceReadings(nvml, nvml.deviceByIndex(index));
   }
 
-  events(): DeviceEvent[] {
-    return this.#connected().listener.drain();
+  events(waitMs: number): DeviceEvent[] {
+    return this.#connected().listener.drain(waitMs);
   }
 
   /** Lets go of the driver even where it no longer answers. */

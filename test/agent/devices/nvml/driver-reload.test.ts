@@ -10,7 +10,7 @@ test('without a driver nothing can be read, and closing still works', () => {
   driver.unload();
   for (const call of ['check', 'read', 'sample'] as const) expect(() => source[call](0)).toThrow(gone);
   expect(() => source.count()).toThrow(gone);
-  expect(() => source.events()).toThrow(gone);
+  expect(() => source.events(0)).toThrow(gone);
   source.close();
 });
 
@@ -27,7 +27,7 @@ test('the source opens again after the driver is back', () => {
   expect(source.read(0).driverVersion).toBe('580.65.06');
   source.check(0);
   driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 79 });
-  expect(source.events()).toHaveLength(1);
+  expect(source.events(0)).toHaveLength(1);
 });
 
 test('a source that is not open is without a driver', () => {

@@ -1,5 +1,8 @@
-// What the driver reports reaches the next call for events, once, in order, and without waiting.
+// What the driver reports reaches the next call for events, once, in order, and the call that waits for it at once.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import type { FakeDriver } from '../../../fixtures/nvml/fake-driver.ts';
 import { openSource } from './open-source.ts';
 
 test.each([
@@ -13,7 +16,7 @@ test.each([
   const { driver, source } = openSource();
   source.check(0);
   driver.emit({ gpu: driver.gpu(0).uuid, type, data: 79 });
-  expect(source.events()).toEqual([{ uuid: driver.gpu(0).uuid, kind, data: 79 }]);
+  expect(source.events(0)).toEqual([{ uuid: driver.gpu(0).uuid, kind, data: 79 }]);
 });
 
 test('events come in order and once', () => {
@@ -27,27 +30,58 @@ test('events come in order and once', () => {
   ] as const) {
     driver.emit({ gpu: driver.gpu(place).uuid, type: 0x8, data });
   }
-  expect(source.events().map(({ uuid, data }) => [uuid, data])).toEqual([
+  expect(source.events(0).map(({ uuid, data }) => [uuid, data])).toEqual([
     [driver.gpu(1).uuid, 13],
     [driver.gpu(0).uuid, 48],
     [driver.gpu(1).uuid, 999],
   ]);
-  expect(source.events()).toEqual([]);
+  expect(source.events(0)).toEqual([]);
 });
 
-test('a quiet driver is not waited for', () => {
+test('no wait means none', () => {
   const { source } = openSource();
   source.check(0);
   const start = performance.now();
-  expect(source.events()).toEqual([]);
+  expect(source.events(0)).toEqual([]);
   expect(performance.now() - start).toBeLessThan(50);
+});
+
+test('a driver that is waited for returns with the event, not at the end', async () => {
+  const { driver, source } = openSource();
+  source.check(0);
+  const child = emitLater(driver, 200);
+  const start = performance.now();
+  expect(source.events(5_000)).toMatchObject([{ kind: 'xid', data: 79 }]);
+  expect(performance.now() - start).toBeLessThan(2_000);
+  expect(await child).toBe(0);
+});
+
+test('a wait without events ends in time', () => {
+  const { source } = openSource();
+  source.check(0);
+  const start = performance.now();
+  expect(source.events(100)).toEqual([]);
+  expect(performance.now() - start).toBeGreaterThanOrEqual(100);
+  expect(performance.now() - start).toBeLessThan(1_000);
+});
+
+test('an event of a MIG instance names it', () => {
+  const { driver, source } = openSource();
+  source.check(0);
+  const gpu = driver.gpu(0).uuid;
+  driver.emit({ gpu, type: 0x8, data: 94, gpuInstance: 0, computeInstance: 0 });
+  driver.emit({ gpu, type: 0x8, data: 45, gpuInstance: 7 });
+  expect(source.events(0)).toEqual([
+    { uuid: gpu, kind: 'xid', data: 94, gpuInstance: 0, computeInstance: 0 },
+    { uuid: gpu, kind: 'xid', data: 45, gpuInstance: 7 },
+  ]);
 });
 
 test('an event that names no GPU carries no UUID', () => {
   const { driver, source } = openSource();
   source.check(0);
   driver.emit({ gpu: null, type: 0x8, data: 79 });
-  expect(source.events()).toEqual([{ kind: 'xid', data: 79 }]);
+  expect(source.events(0)).toEqual([{ kind: 'xid', data: 79 }]);
 });
 
 test('a GPU that supports few events is listened to for those', () => {
@@ -57,7 +91,7 @@ test('a GPU that supports few events is listened to for those', () => {
   const gpu = driver.gpu(0).uuid;
   driver.emit({ gpu, type: 0x1, data: 0 });
   driver.emit({ gpu, type: 0x8, data: 31 });
-  expect(source.events().map(({ kind }) => kind)).toEqual(['xid']);
+  expect(source.events(0).map(({ kind }) => kind)).toEqual(['xid']);
 });
 
 test('a GPU whose registration fails hides no other, and is tried again', () => {
@@ -68,13 +102,13 @@ test('a GPU whose registration fails hides no other, and is tried again', () => 
   source.check(0);
   source.check(1);
   driver.emit({ gpu: driver.gpu(1).uuid, type: 0x8, data: 79 });
-  expect(source.events()).toHaveLength(1);
+  expect(source.events(0)).toHaveLength(1);
   driver.update((state) => {
     state.errors = {};
   });
   source.check(0);
   driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 94 });
-  expect(source.events()).toEqual([{ uuid: driver.gpu(0).uuid, kind: 'xid', data: 94 }]);
+  expect(source.events(0)).toEqual([{ uuid: driver.gpu(0).uuid, kind: 'xid', data: 94 }]);
 });
 
 test('a storm is handed out in parts', () => {
@@ -84,8 +118,8 @@ test('a storm is handed out in parts', () => {
   driver.update((state) => {
     state.events = Array.from({ length: 1500 }, (_, place) => ({ sequence: place + 1, gpu, type: 0x1, data: place }));
   });
-  expect(source.events()).toHaveLength(1000);
-  expect(source.events()).toHaveLength(500);
+  expect(source.events(0)).toHaveLength(1000);
+  expect(source.events(0)).toHaveLength(500);
 });
 
 test('what happened before the source was opened is not reported', () => {
@@ -93,7 +127,7 @@ test('what happened before the source was opened is not reported', () => {
   driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 79 });
   source.open();
   source.check(0);
-  expect(source.events()).toEqual([]);
+  expect(source.events(0)).toEqual([]);
 });
 
 test.each([15, 16])('a wait that meets %i leaves it to the checks to say which GPU', (code) => {
@@ -101,7 +135,7 @@ test.each([15, 16])('a wait that meets %i leaves it to the checks to say which G
   driver.update((state) => {
     state.errors = { nvmlEventSetWait_v2: { '*': code } };
   });
-  expect(source.events()).toEqual([]);
+  expect(source.events(0)).toEqual([]);
 });
 
 test('a wait that fails otherwise is a failure', () => {
@@ -109,5 +143,17 @@ test('a wait that fails otherwise is a failure', () => {
   driver.update((state) => {
     state.errors = { nvmlEventSetWait_v2: { '*': 999 } };
   });
-  expect(() => source.events()).toThrow(expect.objectContaining({ fault: 'failed' }));
+  expect(() => source.events(0)).toThrow(expect.objectContaining({ fault: 'failed' }));
 });
+
+/** The call that waits blocks this process, so another one has the driver report an XID. */
+async function emitLater(driver: FakeDriver, delayMs: number): Promise<number | null> {
+  const event = { gpu: driver.gpu(0).uuid, type: 0x8, data: 79, sequence: 1 };
+  const path = driver.env.FAKE_NVML_STATE;
+  const script = `setTimeout(() => {
+    require('node:fs').writeFileSync(${JSON.stringify(`${path}.later`)}, ${JSON.stringify(JSON.stringify({ ...driver.state, events: [event] }))});
+    require('node:fs').renameSync(${JSON.stringify(`${path}.later`)}, ${JSON.stringify(path)});
+  }, ${delayMs})`;
+  const [code] = await once(spawn(process.execPath, ['-e', script], { stdio: 'inherit' }), 'exit');
+  return code;
+}

@@ -19,6 +19,8 @@ test.each(changes)('it changes when %s', (_, change) => {
 test('it stays while only readings move', () => {
   const { driver, source } = openSource();
   const before = source.check(0).fingerprint;
-  driver.update(() => Object.assign(driver.gpu(0), { temperature: 71, utilization: { gpu: 100, memory: 60 } }));
+  driver.update(() =>
+    Object.assign(driver.gpu(0), { temperature: 71, utilization: { gpu: 100, memory: 60, encoder: 0, decoder: 0 } }),
+  );
   expect(source.check(0).fingerprint).toBe(before);
 });

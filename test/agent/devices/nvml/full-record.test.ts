@@ -35,6 +35,7 @@ test('an H100 is read in full', () => {
       minMilliwatts: 200_000,
       maxMilliwatts: 700_000,
     },
+    temperatureLimits: { slowdownCelsius: 89, shutdownCelsius: 92, memoryMaxCelsius: 95 },
     ecc: { enabled: true, pending: true },
     mig: { enabled: false, pending: false, instanceUuids: [] },
   });

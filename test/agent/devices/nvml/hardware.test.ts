@@ -9,13 +9,19 @@ testWith('nvidia-gpu')('reads every GPU of this machine', () => {
   const count = source.count();
   expect(count).toBeGreaterThan(0);
   for (let index = 0; index < count; index += 1) {
-    const { uuid } = source.check(index);
+    const { uuid, health } = source.check(index);
     const record = source.read(index);
     expect(record.uuid).toBe(uuid);
     expect(record.memory?.totalBytes).toBeGreaterThan(1024 ** 3);
     expect(record.driverVersion).toMatch(/^\d+\.\d+/);
     expect(record.pci?.busId).toMatch(/^[0-9A-Fa-f]+:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]$/);
-    expect(source.sample(index).temperatureCelsius).toBeGreaterThan(0);
+    expect(health?.temperatureCelsius).toBeGreaterThan(0);
+    expect(health?.throttleReasons).toBeDefined();
+    expect(source.sample(index).powerMilliwatts).toBeGreaterThan(0);
   }
+  expect(source.events(0)).toEqual([]);
+  const start = performance.now();
+  source.events(200);
+  expect(performance.now() - start).toBeGreaterThan(190);
   source.close();
 });

@@ -31,7 +31,7 @@ test('without the newer memory call there is no reserved memory', () => {
 
 test('the temperature comes from whichever call the library has', () => {
   const { source } = openSource({ missing: ['nvmlDeviceGetTemperature'] });
-  expect(source.sample(0).temperatureCelsius).toBe(34);
+  expect(source.check(0).health?.temperatureCelsius).toBe(34);
 });
 
 test('the CUDA version comes from whichever call the library has', () => {
@@ -43,14 +43,44 @@ test('events come through whichever call the library has', () => {
   const { driver, source } = openSource({ missing: ['nvmlEventSetWait_v2'] });
   source.check(0);
   driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 79 });
-  expect(source.events()).toHaveLength(1);
+  expect(source.events(0)).toHaveLength(1);
+});
+
+test('the reasons of low clocks come from whichever call the library has', () => {
+  const { driver, source } = openSource({ missing: ['nvmlDeviceGetCurrentClocksEventReasons'] });
+  driver.update(() => Object.assign(driver.gpu(0), { throttleReasons: 0x4 }));
+  expect(source.check(0).health?.throttleReasons).toEqual(['power-cap']);
+});
+
+test('the older call for events says nothing of MIG instances', () => {
+  const { driver, source } = openSource({ missing: ['nvmlEventSetWait_v2'] });
+  source.check(0);
+  const gpu = driver.gpu(0).uuid;
+  driver.emit({ gpu, type: 0x8, data: 79, gpuInstance: 3, computeInstance: 0 });
+  expect(source.events(0)).toEqual([{ uuid: gpu, kind: 'xid', data: 79 }]);
+});
+
+test('a library without any of the calls for health still has the temperature', () => {
+  const { source } = openSource({
+    missing: [
+      'nvmlDeviceGetFieldValues',
+      'nvmlDeviceGetTotalEccErrors',
+      'nvmlDeviceGetRetiredPages',
+      'nvmlDeviceGetRetiredPagesPendingStatus',
+      'nvmlDeviceGetRemappedRows',
+      'nvmlDeviceGetCurrentClocksEventReasons',
+      'nvmlDeviceGetCurrentClocksThrottleReasons',
+      'nvmlDeviceGetPcieReplayCounter',
+    ],
+  });
+  expect(source.check(0).health).toEqual({ temperatureCelsius: 34 });
 });
 
 test('a library without events has none', () => {
   const { driver, source } = openSource({ missing: ['nvmlEventSetCreate'] });
   source.check(0);
   driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 79 });
-  expect(source.events()).toEqual([]);
+  expect(source.events(0)).toEqual([]);
 });
 
 test.each(requiredFunctions)('a library without %s is refused', (name) => {

@@ -71,7 +71,7 @@ test.each([7, 999])('a list that fails with %i is absent, for an empty one would
   });
   const readings = source.sample(0);
   expect(readings).not.toHaveProperty('processes');
-  expect(readings).toMatchObject({ temperatureCelsius: 34 });
+  expect(readings).toMatchObject({ powerMilliwatts: 95_000 });
 });
 
 test('a driver that lists no drawing processes still lists the computing ones', () => {

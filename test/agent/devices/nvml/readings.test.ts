@@ -6,9 +6,11 @@ test('a busy GPU is sampled', () => {
   const { driver, source } = openSource();
   driver.update(({ gpus: [gpu] }) => {
     if (gpu === undefined) return;
-    gpu.utilization = { gpu: 97, memory: 41 };
+    gpu.utilization = { gpu: 97, memory: 41, encoder: 12, decoder: 7 };
     gpu.memory = { total: 85_899_345_920, reserved: 1_073_741_824, used: 70_000_000_000 };
-    gpu.temperature = 66;
+    gpu.fan = 55;
+    gpu.energy = 2 ** 40;
+    gpu.pcieTraffic = { tx: 21_000_000, rx: 3 };
     gpu.power.usage = 688_000;
     Object.assign(gpu.clocks, { graphics: 1755, sm: 1740, memory: 1593 });
     gpu.processes.compute = [{ pid: 4321, usedMemory: 69_000_000_000 }];
@@ -22,11 +24,18 @@ test('a busy GPU is sampled', () => {
     utilizationPercent: 97,
     memoryUtilizationPercent: 41,
     memoryUsedBytes: 70_000_000_000,
-    temperatureCelsius: 66,
     powerMilliwatts: 688_000,
     graphicsMhz: 1755,
     smMhz: 1740,
     memoryMhz: 1593,
+    fanPercent: 55,
+    encoderPercent: 12,
+    decoderPercent: 7,
+    energyMillijoules: 2 ** 40,
+    pcieTxBytesPerSecond: 21_000_000_000,
+    pcieRxBytesPerSecond: 3_000,
+    nvlinkTxBytes: 2048 * 1024,
+    nvlinkRxBytes: 4096 * 1024,
     processes: [
       { pid: 4321, kind: 'compute', usedMemoryBytes: 69_000_000_000 },
       { pid: 99, kind: 'graphics', usedMemoryBytes: 12_000_000 },

@@ -19,7 +19,11 @@ test.each(['', 'N/A', '[N/A]', '[Not Supported]', '[Unknown Error]'])('the strin
 
 test('32 bits of ones are absent', () => {
   const source = withGpu((gpu) => {
-    Object.assign(gpu, { temperature: allOnes, architecture: allOnes, utilization: { gpu: allOnes, memory: 3 } });
+    Object.assign(gpu, {
+      temperature: allOnes,
+      architecture: allOnes,
+      utilization: { gpu: allOnes, memory: 3, encoder: 0, decoder: 0 },
+    });
     gpu.power.enforcedLimit = allOnes;
     gpu.clocks.maxSm = allOnes;
   });
@@ -28,7 +32,7 @@ test('32 bits of ones are absent', () => {
   expect(record.powerLimits).toEqual({ defaultMilliwatts: 700_000, minMilliwatts: 200_000, maxMilliwatts: 700_000 });
   expect(record.clocks).toEqual({ maxGraphicsMhz: 1980, maxMemoryMhz: 1593 });
   const readings = source.sample(0);
-  expect(readings).not.toHaveProperty('temperatureCelsius');
+  expect(source.check(0).health).not.toHaveProperty('temperatureCelsius');
   expect(readings).not.toHaveProperty('utilizationPercent');
   expect(readings).toMatchObject({ memoryUtilizationPercent: 3 });
 });
