@@ -85,6 +85,7 @@ const mayImport: Record<string, string[]> = {
     'src/broker/telemetry/',
   ],
   'src/broker/': ['src/wire/', 'src/daemon/', 'src/api/'],
+  'src/device-plugin/': ['src/wire/', 'src/daemon/'],
   'src/up/': ['src/daemon/', 'src/agent/', 'src/client/'],
   'src/cli/': [
     'src/wire/',
@@ -93,6 +94,7 @@ const mayImport: Record<string, string[]> = {
     'src/client/',
     'src/agent/main.ts',
     'src/cache-server/main.ts',
+    'src/device-plugin/main.ts',
     'src/broker/billing/ledger.ts',
     'src/broker/commit/administration.ts',
     'src/broker/main.ts',

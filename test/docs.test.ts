@@ -12,8 +12,10 @@ import { limits } from '../src/cache-server/limits.ts';
 import { exitCodes } from '../src/cli/exit-codes.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { brokerOptions } from '../src/daemon/broker-options.ts';
+import { devicePluginOptions } from '../src/daemon/device-plugin-options.ts';
 import { agentOptions } from '../src/daemon/node-options.ts';
 import { upOptions } from '../src/daemon/up-options.ts';
+import { observeDevicePlugin } from '../src/device-plugin/metrics.ts';
 import { startCacheServer } from './fixtures/cache-server.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -49,6 +51,7 @@ function unnamed(words: Iterable<string>, page: string): string[] {
 test.each([
   ['of a node', agentOptions.table],
   ['of the broker', brokerOptions.table],
+  ['of the device plugin', devicePluginOptions.table],
   ['of up', upOptionsOfItsOwn],
 ])('every option %s stands in configuration.md, with its default and what is allowed', (_whose, table) => {
   const lines = configuration.split('\n');
@@ -77,6 +80,7 @@ test('every metric of a daemon stands in operations.md', async () => {
     observeSources(server.registry, () => []);
     observeDevices(server.registry, new LatestDevices(), 'node');
     observeLink(server.registry, noLink);
+    observeDevicePlugin(server.registry, { knowledge: () => 'none', plugins: () => [] });
     // As a scrape names them, and those too that have no value yet.
     const scraped = [...(await server.registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
     expect(scraped).toContain('device_api_server_cache_gpus_total');
@@ -94,6 +98,7 @@ test('no metric stands in operations.md that does not exist', async () => {
     observeSources(registry, () => []);
     observeDevices(registry, new LatestDevices(), 'node');
     observeLink(registry, noLink);
+    observeDevicePlugin(registry, { knowledge: () => 'none', plugins: () => [] });
     const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
     const rows = operations.split('\n').filter((line) => line.startsWith('| `'));
     const named = rows.flatMap((line) => [

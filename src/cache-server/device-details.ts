@@ -88,7 +88,7 @@ export class DeviceBook implements CacheObserver {
   device({ gpu }: Entry): Device {
     const record = this.#records.get(keyOf(gpu.name)) ?? Device.create();
     const health = gpuHealth(gpu.conditions, this.#polarity);
-    return { ...record, name: gpu.name, stale: isStale(gpu), health };
+    return { ...record, uuid: record.uuid || gpu.uuid, name: gpu.name, stale: isStale(gpu), health };
   }
 
   /** All devices, ordered by name. */

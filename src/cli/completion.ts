@@ -1,6 +1,7 @@
 // `gpubroker completion`: scripts that complete commands and flags in a shell, made from the tree of commands.
 import type { Command } from 'commander';
 import { brokerOptions } from '../daemon/broker-options.ts';
+import { devicePluginOptions } from '../daemon/device-plugin-options.ts';
 import { agentOptions, cacheServerOptions } from '../daemon/node-options.ts';
 import type { OptionTable } from '../daemon/option-kinds.ts';
 import { upOptions } from '../daemon/up-options.ts';
@@ -29,6 +30,7 @@ const tables: Readonly<Record<string, OptionTable>> = {
   ' agent': agentOptions.table,
   ' broker': brokerOptions.table,
   ' cache-server': cacheServerOptions.table,
+  ' device-plugin': devicePluginOptions.table,
   ' up': upOptions.table,
   ' config print': agentOptions.table,
 };

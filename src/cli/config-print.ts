@@ -1,6 +1,7 @@
 // `gpubroker config print`: every option of a daemon with its value and where that comes from.
 import { brokerOptions } from '../daemon/broker-options.ts';
 import { resolveOrExplain } from '../daemon/daemon.ts';
+import { devicePluginOptions } from '../daemon/device-plugin-options.ts';
 import { agentOptions, cacheServerOptions } from '../daemon/node-options.ts';
 import { asksForHelp, helpText } from '../daemon/option-flags.ts';
 import type { OptionTable } from '../daemon/option-kinds.ts';
@@ -14,6 +15,7 @@ const resolvers = {
   agent: (argv: readonly string[]) => resolveOrExplain('agent', agentOptions, argv),
   'cache-server': (argv: readonly string[]) => resolveOrExplain('cache-server', cacheServerOptions, argv),
   broker: (argv: readonly string[]) => resolveOrExplain('broker', brokerOptions, argv),
+  'device-plugin': (argv: readonly string[]) => resolveOrExplain('device-plugin', devicePluginOptions, argv),
   up: (argv: readonly string[]) => resolveOrExplain('up', upOptions, argv),
 };
 
@@ -22,6 +24,7 @@ const tables = {
   agent: agentOptions.table,
   broker: brokerOptions.table,
   'cache-server': cacheServerOptions.table,
+  'device-plugin': devicePluginOptions.table,
   up: upOptions.table,
 };
 

@@ -14,6 +14,10 @@ export const daemonCommands = {
     summary: 'run the device API alone, without looking for GPUs',
     run: async (argv: readonly string[]) => (await import('../cache-server/main.ts')).runCacheServer([...argv]),
   },
+  'device-plugin': {
+    summary: "offer this node's healthy GPUs to Kubernetes",
+    run: async (argv: readonly string[]) => (await import('../device-plugin/main.ts')).runDevicePlugin([...argv]),
+  },
   up: {
     summary: 'run everything on this machine; without a GPU, with simulated ones, saying so',
     run: async (argv: readonly string[]) => (await import('../up/up.ts')).runUp([...argv]),

@@ -99,7 +99,7 @@ function addConfigCommands(program: Command, done: (exitCode: number) => void): 
     .addHelpText('after', '\nExample:\n  gpubroker config print agent --config /etc/gpubroker/agent.yaml');
   config
     .command('print [arguments...]')
-    .usage('[agent|broker|cache-server|up] [flags of the daemon] [--json]')
+    .usage('[agent|broker|cache-server|device-plugin|up] [flags of the daemon] [--json]')
     .description('show every option of a daemon with its value and its source')
     .helpOption(false)
     .allowUnknownOption()

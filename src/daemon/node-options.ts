@@ -16,9 +16,9 @@ const sourceNames = ['nvml', 'simulated'] as const satisfies readonly SourceName
 const polarities = ['good', 'bad', 'info'] as const satisfies readonly Polarity[];
 
 /** The longest path of a Unix socket that every system takes. */
-const maxSocketPathBytes = 107;
+export const maxSocketPathBytes = 107;
 
-const cacheServerTable = {
+export const cacheServerTable = {
   'unix-socket': path({
     description: 'Unix socket on which the device API is served',
     default: '/var/run/device-api/device.sock',
@@ -193,7 +193,7 @@ export const cacheServerOptions: OptionSet<CacheServerOptions> = optionSet(cache
 export const agentOptions: OptionSet<AgentOptions> = optionSet(agentTable, agentRules);
 
 function* servingRules(values: CacheServerOptions): Iterable<CodedError> {
-  const { grpcAddress, grpcAllowWrites, tlsCert, tlsKey, healthPort, metricsPort } = values;
+  const { grpcAddress, grpcAllowWrites, tlsCert, tlsKey } = values;
   if ((tlsCert === '') !== (tlsKey === '')) {
     yield optionConflict('only one of tls-cert and tls-key is given', 'give both or neither');
   }
@@ -205,6 +205,11 @@ function* servingRules(values: CacheServerOptions): Iterable<CodedError> {
       'give a loopback address such as 127.0.0.1:50051, or all of grpc-allow-writes, tls-cert and tls-key',
     );
   }
+  yield* portRules(values);
+}
+
+/** Two services of one daemon cannot listen on one port. */
+export function* portRules({ healthPort, metricsPort }: Pick<CacheServerOptions, 'healthPort' | 'metricsPort'>) {
   if (healthPort === metricsPort && healthPort !== 0) {
     yield optionConflict(`health-port and metrics-port are both ${healthPort}`, 'give them different ports');
   }

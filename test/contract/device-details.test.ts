@@ -83,13 +83,15 @@ describe('a record', () => {
       'nvlinks',
       'processes',
       'stale',
+      'uuid',
     ]);
   });
 
-  test('that is not there leaves the GPU listed by its name', async () => {
+  test('that is not there leaves the GPU listed by its name and UUID', async () => {
     await create('gpu-a');
     expect(await get('gpu-a')).toEqual({
       name: 'gpu-a',
+      uuid: 'gpu-a',
       stale: false,
       health: 'unknown',
       nvlinks: [],

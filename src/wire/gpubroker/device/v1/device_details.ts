@@ -202,7 +202,11 @@ export interface Device {
   /** What independent witnesses say of the device's identity. */
   evidence: Evidence[];
   /** Who else uses the device: pods to which the kubelet has given it. Absent where nobody asked the kubelet. */
-  allocation?: Allocation | undefined;
+  allocation?:
+    | Allocation
+    | undefined;
+  /** Whether the broker has sold the device, so that nobody else may be given it. Absent where there is no broker. */
+  leased?: boolean | undefined;
 }
 
 /** MigInstance is a part of a GPU. */
@@ -921,6 +925,7 @@ function createBaseDevice(): Device {
     temperatureLimits: undefined,
     evidence: [],
     allocation: undefined,
+    leased: undefined,
   };
 }
 
@@ -1018,6 +1023,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.allocation !== undefined) {
       Allocation.encode(message.allocation, writer.uint32(250).fork()).join();
+    }
+    if (message.leased !== undefined) {
+      writer.uint32(256).bool(message.leased);
     }
     return writer;
   },
@@ -1283,6 +1291,14 @@ export const Device: MessageFns<Device> = {
             message.allocation = Allocation.decode(reader, reader.uint32());
             continue;
           }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.leased = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1345,6 +1361,7 @@ export const Device: MessageFns<Device> = {
     message.allocation = (object.allocation !== undefined && object.allocation !== null)
       ? Allocation.fromPartial(object.allocation)
       : undefined;
+    message.leased = object.leased ?? undefined;
     return message;
   },
 };
