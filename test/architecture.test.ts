@@ -93,6 +93,8 @@ const mayImport: Record<string, string[]> = {
     'src/api/',
     'src/client/',
     'src/agent/main.ts',
+    'src/agent/devices/absence.ts',
+    'src/agent/devices/simulated/faults.ts',
     'src/cache-server/main.ts',
     'src/device-plugin/main.ts',
     'src/broker/billing/ledger.ts',

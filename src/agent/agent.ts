@@ -38,7 +38,7 @@ export function agentSteps(
   const devices = new Devices(context, choose);
   const serving = cacheServerSteps(context, {
     daemon,
-    sources: () => devices.sources().map(toSource),
+    sources: () => devices.sources().map((source) => toSource(source, context.options)),
     opened: (server) => devices.opened(server),
   });
   const looking = { name: 'devices', start: (abort: AbortSignal) => devices.start(abort), stop: () => devices.stop() };

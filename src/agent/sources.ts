@@ -1,4 +1,5 @@
 // The sources of the agent: which ones the options ask for, one supervisor each, and what they mean for readiness.
+import { join, resolve } from 'node:path';
 import { defineError } from '../daemon/errors.ts';
 import type { Log } from '../daemon/logger.ts';
 import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
@@ -33,8 +34,7 @@ export function sourceOptions(name: SourceName, options: AgentOptions): SourceOp
     return { name, library: options.nvmlLibrary, driverRoot: options.driverRoot || undefined };
   }
   if (!PROFILES.has(options.simulate)) throw profileUnknown(options.simulate);
-  const faultsFile = options.simulateFaults || undefined;
-  return { name, profile: options.simulate, faultsFile, nodeName: options.nodeName };
+  return { name, profile: options.simulate, faultsFile: faultsFile(options), nodeName: options.nodeName };
 }
 
 /** The supervisor of a source, with the intervals and deadlines of the options; it is not started yet. */
@@ -69,7 +69,19 @@ export function judgeSource(readiness: Readiness, source: SourceView): void {
   else readiness.ok(name);
 }
 
+/** Where the simulated source finds its faults. */
+function faultsFile({ simulateFaults, dataDir }: AgentOptions): string {
+  return resolve(simulateFaults || join(dataDir, 'faults.json'));
+}
+
 /** A source as GetStatus shows it. */
-export function toSource({ name, state, message, devices, restarts }: SourceView): Source {
-  return { name, state, message, devices, restarts };
+export function toSource({ name, state, message, devices, restarts }: SourceView, options: AgentOptions): Source {
+  return {
+    name,
+    state,
+    message,
+    devices,
+    restarts,
+    faultsFile: name === 'simulated' ? faultsFile(options) : undefined,
+  };
 }

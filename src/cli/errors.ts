@@ -58,6 +58,18 @@ export const callFailed = defineError(
       : '`gpubroker status` shows whether the daemon is ready, and why not.',
 );
 
+export const notSimulated = defineError(
+  'GPUB_NOT_SIMULATED',
+  (daemon: string, node: string) => `${daemon} on ${node} has no simulated GPUs`,
+  () => 'Faults are for simulated GPUs only: those of `gpubroker up --sources simulated`, or of `agent` with the same.',
+);
+
+export const faultsFileUnusable = defineError(
+  'GPUB_FAULTS_FILE',
+  (path: string, reason: string) => `${path}: ${reason}`,
+  (path) => `See that you may write ${path}, or remove it; without it no GPU has a fault.`,
+);
+
 // The broker.
 
 export const notSignedIn = defineError(

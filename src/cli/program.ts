@@ -1,6 +1,5 @@
 // The tree of commands: names, arguments, help. What a command does is in the file of its name, loaded when it runs.
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../daemon/duration.ts';
+import { Argument, Command } from 'commander';
 import { logLevels } from '../daemon/log-levels.ts';
 import { version } from '../daemon/version.ts';
 import { addBrokerCommands } from './broker/commands.ts';
@@ -8,18 +7,13 @@ import { daemonCommands } from './daemons.ts';
 import { addDbCommands } from './db.ts';
 import { exitCodesHelp } from './exit-codes.ts';
 import { addJournalCommands } from './journal.ts';
-import type { NodeAddressOptions } from './node-address.ts';
-import type { NodeClient } from './node-client.ts';
+import { type NodeOptions, nodeCommand, withNode } from './node-command.ts';
 import { print } from './output.ts';
+import { addSimulateCommands } from './simulate-commands.ts';
 
 /** The shells that `gpubroker completion` knows. */
 const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
-
-interface NodeOptions extends NodeAddressOptions {
-  readonly timeout: number;
-  readonly json?: boolean;
-}
 
 /** The whole command line. `done` receives the exit code of a command that is not simply done. */
 export function createProgram(done: (exitCode: number) => void): Command {
@@ -36,6 +30,7 @@ export function createProgram(done: (exitCode: number) => void): Command {
   for (const [name, { summary }] of Object.entries(daemonCommands)) program.command(name).description(summary);
   addBrokerCommands(program, addGpuCommands(program), done);
   addStatusCommands(program, done);
+  addSimulateCommands(program);
   addConfigCommands(program, done);
   addDbCommands(program, done);
   addJournalCommands(program, done);
@@ -118,37 +113,4 @@ function addVersionCommands(program: Command): void {
     .addArgument(new Argument('<shell>').choices(shells))
     .addHelpText('after', '\nExample:\n  source <(gpubroker completion bash)')
     .action(async (shell: Shell) => print((await import('./completion.ts')).completionScript(shell, program)));
-}
-
-/** A command that talks to the node's daemon. */
-function nodeCommand(parent: Command, usage: string, description: string, example: string): Command {
-  return parent
-    .command(usage)
-    .description(description)
-    .option('--socket <path>', "the daemon's socket (default: $GPUBROKER_SOCKET, this user's own, the system's)")
-    .option('--address <host:port>', "the daemon's TCP address instead")
-    .option('--tls-ca <file>', 'use TLS with --address, and trust this PEM file')
-    .addOption(
-      new Option('--timeout <duration>', 'longest wait for an answer').default(5000, '5s').argParser(parseTimeout),
-    )
-    .option('--json', 'print JSON for programs')
-    .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`);
-}
-
-async function withNode(options: NodeOptions, use: (client: NodeClient) => Promise<void>): Promise<void> {
-  const { findNode } = await import('./node-address.ts');
-  const node = await findNode(options);
-  const { NodeClient } = await import('./node-client.ts');
-  const client = new NodeClient(node, options.timeout);
-  try {
-    await use(client);
-  } finally {
-    client.close();
-  }
-}
-
-function parseTimeout(text: string): number {
-  const ms = parseDuration(text);
-  if (!ms) throw new InvalidArgumentError('Give a duration with its unit, for instance 500ms, 5s or 1m.');
-  return ms;
 }

@@ -125,7 +125,10 @@ export const agentTable = {
     format: (value) => (value === 'auto' ? value : value.join(',')),
   }),
   simulate: text({ description: 'What the simulated source simulates: the name of a node type', default: 'dgx-h100' }),
-  'simulate-faults': path({ description: 'JSON file of faults that the simulated source plays', default: '' }),
+  'simulate-faults': path({
+    description: 'JSON file of faults that the simulated source plays; faults.json in the data folder if not given',
+    default: '',
+  }),
   'nvml-library': path({ description: 'Name or path of the NVML library', default: 'libnvidia-ml.so.1' }),
   'driver-root': path({ description: 'Where a containerised driver is mounted', default: '/run/nvidia/driver' }),
   'host-root': path({

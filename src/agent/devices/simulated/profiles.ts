@@ -9,6 +9,8 @@ export interface Profile {
   readonly slots: readonly { busId: string; numaNode: number }[];
   /** Links go to these switches in turn. */
   readonly nvlink?: { version: number; links: number; switches: readonly string[] };
+  /** Whether the devices have an encoder for video. */
+  readonly encodes?: boolean;
   /** What a device without work shows. */
   readonly idle: { powerMilliwatts: number; temperatureCelsius: number; graphicsMhz: number };
   /** Where a device settles under full load. */
@@ -51,6 +53,7 @@ const dgxH100: Profile = {
     memory: { totalBytes: 80 * GIB, reservedBytes: GIB },
     clocks: { maxGraphicsMhz: 1980, maxSmMhz: 1980, maxMemoryMhz: 1593 },
     powerLimits: powerLimits(700, 200),
+    temperatureLimits: { slowdownCelsius: 89, shutdownCelsius: 92, memoryMaxCelsius: 95 },
     ecc: { enabled: true, pending: true },
     mig: { enabled: false, pending: false, instanceUuids: [] },
   },
@@ -79,6 +82,7 @@ const dgxA100: Profile = {
     memory: { totalBytes: 40 * GIB, reservedBytes: 583 * MIB },
     clocks: { maxGraphicsMhz: 1410, maxSmMhz: 1410, maxMemoryMhz: 1215 },
     powerLimits: powerLimits(400, 100),
+    temperatureLimits: { slowdownCelsius: 89, shutdownCelsius: 92, memoryMaxCelsius: 95 },
     ecc: { enabled: true, pending: true },
     mig: { enabled: false, pending: false, instanceUuids: [] },
   },
@@ -112,6 +116,7 @@ const h200x1: Profile = {
     memory: { totalBytes: 143_771 * MIB, reservedBytes: 601 * MIB },
     clocks: { maxGraphicsMhz: 1980, maxSmMhz: 1980, maxMemoryMhz: 3201 },
     powerLimits: powerLimits(700, 200),
+    temperatureLimits: { slowdownCelsius: 89, shutdownCelsius: 92, memoryMaxCelsius: 95 },
     ecc: { enabled: true, pending: true },
     mig: { enabled: false, pending: false, instanceUuids: [] },
   },
@@ -138,6 +143,7 @@ const l40sX4: Profile = {
     ecc: { enabled: true, pending: true },
   },
   slots: slots('17', '31', 'B1', 'CA'),
+  encodes: true,
   idle: { powerMilliwatts: 45_000, temperatureCelsius: 32, graphicsMhz: 210 },
   busyCelsius: 74,
 };

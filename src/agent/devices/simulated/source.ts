@@ -2,9 +2,12 @@
 // its own; the name of the source says what it is.
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { DeviceReadings, DeviceRecord } from '../record.ts';
+import { present } from '../absence.ts';
+import type { DeviceHealth, DeviceReadings, DeviceRecord } from '../record.ts';
 import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
-import { crash, type DeviceCall, type DriverCall, type Faults, FaultsFile, hang } from './faults.ts';
+import type { DeviceCall, DeviceFaults, DeviceKey, DriverCall, EventFault, Faults } from './faults.ts';
+import { crash, FaultsFile, hang } from './faults-file.ts';
+import { faultyReadings, faultyRecord } from './faulty.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 import { readingsAt } from './telemetry.ts';
 
@@ -51,27 +54,29 @@ class SimulatedSource implements DeviceSource {
 
   count(): number {
     this.#look('count');
-    this.#places = this.#records.map((_, place) => place).filter((place) => !this.#faults.removed.has(place));
+    this.#places = [...this.#records.keys()].filter((place) => !this.#isRemoved(place));
     return this.#places.length;
   }
 
   check(index: number): DeviceCheck {
-    const { uuid } = this.#answering(index, 'check');
-    return { uuid, fingerprint: '' };
+    const { record, faults } = this.#answering(index, 'check');
+    const health = healthOf(this.#readings(record, faults));
+    return { uuid: record.uuid, fingerprint: faults.nvlinksDown?.join() ?? '', health };
   }
 
   read(index: number): DeviceRecord {
-    return { ...this.#answering(index, 'read'), index };
+    const { record, faults } = this.#answering(index, 'read');
+    return { ...faultyRecord(record, faults), index };
   }
 
   sample(index: number): DeviceReadings {
-    const { uuid } = this.#answering(index, 'sample');
-    return readingsAt(this.#profile, Date.now(), digest(uuid).readUInt32BE() / 2 ** 32);
+    const { record, faults } = this.#answering(index, 'sample');
+    return this.#readings(record, faults);
   }
 
   events(): DeviceEvent[] {
     this.#look('events');
-    return [];
+    return this.#faultsFile.newEvents().flatMap((event) => this.#event(event));
   }
 
   close(): void {
@@ -87,22 +92,68 @@ class SimulatedSource implements DeviceSource {
     if (driver.gone) throw new DeviceError('driver-gone', `simulated ${call}: the driver is gone`);
   }
 
-  /** The record behind an index, after its faults. */
-  #answering(index: number, call: DeviceCall): DeviceRecord {
+  #readings({ uuid }: DeviceRecord, faults: DeviceFaults): DeviceReadings {
+    const seed = digest(uuid).readUInt32BE() / 2 ** 32;
+    return faultyReadings(readingsAt(this.#profile, Date.now(), seed), faults);
+  }
+
+  #isRemoved(place: number): boolean {
+    const { removed } = this.#faults;
+    return removed.has(place) || removed.has(this.#uuidAt(place));
+  }
+
+  /** In lower case. */
+  #uuidAt(place: number): string {
+    return this.#records[place]?.uuid.toLowerCase() ?? '';
+  }
+
+  /** An event for a device that the profile does not have is nobody's. */
+  #event({ gpu, xid, kind = 'xid', data = xid ?? 0, gpuInstance, computeInstance }: EventFault): DeviceEvent[] {
+    const record = this.#records.find(({ index, uuid }) => isDevice(gpu, index, uuid));
+    if (!record) return [];
+    const instance = {
+      ...(gpuInstance !== undefined && { gpuInstance }),
+      ...(computeInstance !== undefined && { computeInstance }),
+    };
+    return [{ uuid: record.uuid, kind, data, ...instance }];
+  }
+
+  /** The record behind an index and its faults, where these let it answer. */
+  #answering(index: number, call: DeviceCall): { record: DeviceRecord; faults: DeviceFaults } {
     if (this.#places.length === 0) this.count();
     const place = this.#places[index] ?? -1;
     const record = this.#records[place];
     if (record === undefined) throw new DeviceError('failed', `simulated ${call}: no device ${index}`);
-    const faults = this.#faults.places.get(place);
-    if (faults === undefined) return record;
+    const { devices } = this.#faults;
+    const faults = { ...devices.get(place), ...devices.get(this.#uuidAt(place)) };
     if (faults.crash === true || faults.crash === call) crash();
     if (faults.hang === true || faults.hang === call) hang();
     if (faults.lost) throw new DeviceError('lost', `simulated ${call}: device ${index} is lost`);
     if (faults.resetRequired)
       throw new DeviceError('reset-required', `simulated ${call}: device ${index} needs a reset`);
     if (faults.failed !== undefined) throw new DeviceError('failed', `simulated ${call}: ${faults.failed}`);
-    return this.#records[faults.posesAs ?? place] ?? record;
+    return { record: this.#records[faults.posesAs ?? place] ?? record, faults };
   }
+}
+
+function healthOf(readings: DeviceReadings): DeviceHealth {
+  const { temperatureCelsius, memoryTemperatureCelsius, throttleReasons, pcieReplays, nvlinkErrors } = readings;
+  const { eccErrors, retiredPages, remappedRows, recoveryAction } = readings;
+  return present({
+    temperatureCelsius,
+    memoryTemperatureCelsius,
+    throttleReasons,
+    pcieReplays,
+    nvlinkErrors,
+    eccErrors,
+    retiredPages,
+    remappedRows,
+    recoveryAction,
+  });
+}
+
+function isDevice(key: DeviceKey, place: number, uuid: string): boolean {
+  return key === place || key === uuid.toLowerCase();
 }
 
 function profileNamed(name: string): Profile {

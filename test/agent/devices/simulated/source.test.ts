@@ -2,8 +2,8 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
-import { parseFaults } from '../../../../src/agent/devices/simulated/faults.ts';
+import { describe, expect, test, vi } from 'vitest';
+import type { DeviceReadings } from '../../../../src/agent/devices/record.ts';
 import { PROFILES } from '../../../../src/agent/devices/simulated/profiles.ts';
 import { createSimulatedSource } from '../../../../src/agent/devices/simulated/source.ts';
 import { readingsAt } from '../../../../src/agent/devices/simulated/telemetry.ts';
@@ -57,6 +57,55 @@ test('readings move, stay within the limits of the card, and agree with each oth
   }
 });
 
+describe('counters', () => {
+  const counters = ({ energyMillijoules, nvlinkTxBytes, nvlinkRxBytes, pcieReplays, eccErrors }: DeviceReadings) =>
+    [energyMillijoules, nvlinkTxBytes, nvlinkRxBytes, pcieReplays, eccErrors?.volatileCorrected].map((one) => one ?? 0);
+
+  test('never go back, and are whole', () => {
+    for (const profile of PROFILES.values()) {
+      let before: number[] = [];
+      for (let step = 0; step < 2_000; step++) {
+        const now = counters(readingsAt(profile, 1.7e12 + step * 1_300, 0.7));
+        for (const [place, count] of before.entries()) expect(now[place]).toBeGreaterThanOrEqual(count);
+        expect(now.every(Number.isInteger)).toBe(true);
+        before = now;
+      }
+    }
+  });
+
+  test('the energy is what the power comes to', () => {
+    const profile = PROFILES.get('dgx-h100');
+    if (!profile) throw new Error('there is no such profile');
+    // An hour in steps of a second: the wave comes round six times.
+    const hour = Array.from({ length: 3_601 }, (_, second) => readingsAt(profile, 1.7e12 + second * 1_000, 0.2));
+    const drawn = hour.slice(1).reduce((sum, { powerMilliwatts = 0 }) => sum + powerMilliwatts, 0);
+    const counted = (hour.at(-1)?.energyMillijoules ?? 0) - (hour[0]?.energyMillijoules ?? 0);
+    expect(counted / drawn).toBeCloseTo(1, 1);
+  });
+
+  test('move with the load', () => {
+    const profile = PROFILES.get('dgx-h100');
+    if (!profile) throw new Error('there is no such profile');
+    const turn = Array.from({ length: 121 }, (_, step) => readingsAt(profile, 1.7e12 + step * 5_000, 0.2));
+    const sent = turn.slice(1).map(({ nvlinkTxBytes = 0 }, place) => nvlinkTxBytes - (turn[place]?.nvlinkTxBytes ?? 0));
+    expect(Math.min(...sent)).toBe(0);
+    // 40 GB/s in 5 s.
+    expect(Math.max(...sent) / 200e9).toBeCloseTo(1, 1);
+  });
+});
+
+test.each([...PROFILES])('%s says what its kind of card says', (_name, profile) => {
+  const readings = readingsAt(profile, 1.7e12, 0.3);
+  const isNvidia = profile.device.vendor === 'nvidia';
+  expect(readings.memoryTemperatureCelsius).toBeGreaterThanOrEqual(profile.idle.temperatureCelsius);
+  expect(readings.pcieRxBytesPerSecond).toBeGreaterThanOrEqual(readings.pcieTxBytesPerSecond ?? 0);
+  expect(readings.energyMillijoules !== undefined).toBe(isNvidia);
+  expect(readings.eccErrors !== undefined).toBe(isNvidia);
+  expect(readings.throttleReasons !== undefined).toBe(isNvidia);
+  expect(readings.recoveryAction).toBe(isNvidia ? 'none' : undefined);
+  expect(readings.nvlinkTxBytes !== undefined).toBe(profile.nvlink !== undefined);
+});
+
 test('a garbled file of faults is reported once and changes nothing', () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
   const faultsFile = join(mkdtempSync(join(tmpdir(), 'faults-')), 'faults.json');
@@ -68,15 +117,4 @@ test('a garbled file of faults is reported once and changes nothing', () => {
   expect(warn).toHaveBeenCalledTimes(1);
   writeFileSync(faultsFile, '{}');
   expect(source.count()).toBe(4);
-});
-
-test.each([
-  ['[]', 'the file must be an object'],
-  ['{"x": {}}', 'unknown key "x"'],
-  ['{"1": {"melted": true}}', 'unknown fault "melted" of "1"'],
-  ['{"1": {"hang": "reset"}}', '"1" hang must be one of check, read, sample'],
-  ['{"removed": 1}', '"removed" must be a list of places'],
-  ['{"driver": {"hang": true}}', '"driver" hang must be one of open, count, events'],
-])('%s is refused', (text, message) => {
-  expect(() => parseFaults(text)).toThrow(message);
 });

@@ -84,6 +84,8 @@ export interface Source {
   devices: number;
   /** How often its probe process was started again. */
   restarts: number;
+  /** The file of the faults that it plays; of a simulated source alone. */
+  faultsFile?: string | undefined;
 }
 
 /** SetLogLevelRequest carries the level. */
@@ -425,7 +427,7 @@ export const GpuCounts: MessageFns<GpuCounts> = {
 };
 
 function createBaseSource(): Source {
-  return { name: "", state: "", message: "", devices: 0, restarts: 0 };
+  return { name: "", state: "", message: "", devices: 0, restarts: 0, faultsFile: undefined };
 }
 
 export const Source: MessageFns<Source> = {
@@ -444,6 +446,9 @@ export const Source: MessageFns<Source> = {
     }
     if (message.restarts !== 0) {
       writer.uint32(40).uint32(message.restarts);
+    }
+    if (message.faultsFile !== undefined) {
+      writer.uint32(50).string(message.faultsFile);
     }
     return writer;
   },
@@ -501,6 +506,14 @@ export const Source: MessageFns<Source> = {
             message.restarts = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.faultsFile = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -523,6 +536,7 @@ export const Source: MessageFns<Source> = {
     message.message = object.message ?? "";
     message.devices = object.devices ?? 0;
     message.restarts = object.restarts ?? 0;
+    message.faultsFile = object.faultsFile ?? undefined;
     return message;
   },
 };
