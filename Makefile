@@ -55,7 +55,7 @@ bench-market: build ## Measure the market: matching, durable trades, orders thro
 	npm run --silent bench:market
 
 .PHONY: generate
-generate: $(INSTALLED) ## Generate src/wire from proto/
+generate: $(INSTALLED) ## Generate src/wire from proto/, and the options that the chart takes
 	npm run --silent generate
 
 .PHONY: format

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { testWith } from '../capabilities.ts';
-import { brokerSeries, metricsIn } from './metric-names.ts';
+import { brokerSeries, metricsIn, nodeSeries } from './metric-names.ts';
 
 interface Panel {
   readonly id: number;
@@ -37,7 +37,7 @@ function expressionsOf({ panels }: Dashboard): string[] {
 }
 
 test('the dashboards are there', () => {
-  expect(names).toEqual(expect.arrayContaining(['provider.json', 'system.json']));
+  expect(names).toEqual(expect.arrayContaining(['device-api.json', 'provider.json', 'system.json']));
 });
 
 describe.each(names)('%s', (name) => {
@@ -64,7 +64,7 @@ describe.each(names)('%s', (name) => {
   });
 
   test('asks for metrics that exist', async () => {
-    const known = await brokerSeries();
+    const known = name === 'device-api.json' ? await nodeSeries() : await brokerSeries();
     const named = expressionsOf(dashboard).flatMap(metricsIn);
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter((metric) => !known.has(metric))).toEqual([]);
@@ -73,7 +73,7 @@ describe.each(names)('%s', (name) => {
   testWith('promtool')('asks in PromQL that promtool accepts', () => {
     const rules = expressionsOf(dashboard).map((expr, index) => ({
       record: `panel:${index}`,
-      expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$job', 'gpubroker-broker'),
+      expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$job', 'a-job').replaceAll('$node', 'a-node'),
     }));
     const scratch = mkdtempSync(join(tmpdir(), 'gpubroker-dashboards-'));
     try {

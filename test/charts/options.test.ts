@@ -1,0 +1,84 @@
+// Every option that the chart gives an agent is one that the agent has, and takes.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { agentOptions } from '../../src/daemon/node-options.ts';
+import { resolveOptions } from '../../src/daemon/options.ts';
+import { type KubernetesObject, nodeChart, objects, type Values } from '../fixtures/helm.ts';
+import { allCases, cases } from './cases.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'gpubroker-chart-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** The option files of the ConfigMap, by name. */
+function optionFiles(made: readonly KubernetesObject[]): Record<string, string> {
+  const found = made.find(({ kind, metadata }) => kind === 'ConfigMap' && !metadata.name.endsWith('-dashboard'));
+  return (found as unknown as { data: Record<string, string> }).data;
+}
+
+/** What the agent makes of the chart's options. */
+function resolved(values: Values) {
+  const file = join(scratch, 'agent.yaml');
+  writeFileSync(file, optionFiles(objects(values))['agent.yaml'] ?? '');
+  return resolveOptions(agentOptions, { argv: ['--config', file], environment: { NODE_NAME: 'gpu-node-1' } });
+}
+
+test.each(allCases)('%s: the agent takes them', (_name, { values }) => {
+  const { warnings } = resolved(values);
+  expect(warnings).toEqual([]);
+});
+
+test('values become the options that they stand for', () => {
+  expect(resolved(cases.served.values).values).toMatchObject({
+    unixSocket: '/run/gpus/api/gpu.sock',
+    socketMode: 0o666,
+    socketGroup: '4242',
+    grpcAddress: '0.0.0.0:50051',
+    grpcAllowWrites: true,
+    tlsCert: '/etc/gpubroker/tls/tls.crt',
+    tlsKey: '/etc/gpubroker/tls/tls.key',
+    listenHost: '::',
+    healthPort: 18_081,
+    metricsPort: 19_090,
+    shutdownDelay: 0,
+    shutdownTimeout: 10_000,
+    dataDir: '/srv/gpubroker/data',
+    logLevel: 'debug',
+    logFormat: 'text',
+    nodeName: 'gpu-node-1',
+  });
+  expect(resolved(cases.broker.values).values).toMatchObject({
+    brokerUrl: 'https://broker.example:10356',
+    brokerCa: '/etc/gpubroker/broker-ca/ca.crt',
+    onboardingTokenFile: '/etc/gpubroker/broker-token/token',
+    brokerClientCert: '/etc/gpubroker/broker-client-cert/tls.crt',
+    brokerClientKey: '/etc/gpubroker/broker-client-cert/tls.key',
+  });
+  expect(resolved(cases['chosen-nodes'].values).values).toMatchObject({
+    sources: ['simulated'],
+    simulate: 'dgx-a100',
+    probeInterval: 2000,
+  });
+});
+
+test('the defaults are those of the agent, but for what a pod needs', () => {
+  const [inPod, alone] = [resolved({}), resolveOptions(agentOptions, { argv: [], environment: {} })];
+  const differing = Object.entries(inPod.values).filter(
+    ([name, value]) => String(value) !== String(alone.values[name as keyof typeof alone.values]),
+  );
+  expect(Object.fromEntries(differing)).toEqual({
+    listenHost: '0.0.0.0',
+    nodeName: 'gpu-node-1',
+    hostRoot: '/host',
+    config: expect.stringContaining('agent.yaml'),
+  });
+});
+
+test('`config` takes every option that no other value sets, and no other: `make generate` writes them down', () => {
+  const schema = JSON.parse(readFileSync(join(nodeChart, 'values.schema.json'), 'utf8'));
+  const { settings } = resolved({ ...cases.served.values, broker: cases.broker.values.broker });
+  const own = settings.filter(({ source }) => source.startsWith('file ')).map(({ key }) => key);
+  const others = Object.keys(agentOptions.table).filter((name) => ![...own, 'config', 'node-name'].includes(name));
+  expect(Object.keys(schema.properties.config.properties)).toEqual(others);
+});
