@@ -4,7 +4,12 @@ import { defineConfig } from 'vitest/config';
 import { has } from './test/capabilities.ts';
 
 /** The fake driver is built by the machine's C compiler, and all that follows from it needs one. */
-const needCompiler = ['test/agent/devices/nvml/**', 'test/agent/devices/nvml-driver.test.ts', 'test/e2e/**'];
+const needCompiler = [
+  'test/agent/devices/nvml/**',
+  'test/agent/devices/nvml-driver.test.ts',
+  'test/agent/devices/intel/level-zero.test.ts',
+  'test/e2e/**',
+];
 const lacksCompiler = !has('c-compiler');
 if (lacksCompiler) {
   if (process.env.REQUIRE_ALL === '1') throw new Error('REQUIRE_ALL=1, and this machine lacks a C compiler (cc)');

@@ -34,6 +34,9 @@ const brokerGround = [
 /** What every source of devices builds on: the record, the interface, and what becomes of absent values. */
 const sourceGround = ['src/agent/devices/absence.ts', 'src/agent/devices/record.ts', 'src/agent/devices/source.ts'];
 
+/** What reads the host's files. */
+const hostGround = ['src/agent/devices/host-files.ts', 'src/agent/devices/pci.ts'];
+
 /** What the files of a folder may import of the rest of src/, besides the folder itself. */
 const mayImport: Record<string, string[]> = {
   'src/wire/': [],
@@ -41,6 +44,9 @@ const mayImport: Record<string, string[]> = {
   'src/cache-server/': ['src/wire/', 'src/daemon/'],
   'src/agent/devices/nvml/': sourceGround,
   'src/agent/devices/simulated/': sourceGround,
+  'src/agent/devices/sysfs/': [...sourceGround, ...hostGround],
+  'src/agent/devices/amd/': [...sourceGround, ...hostGround, 'src/agent/devices/sysfs/'],
+  'src/agent/devices/intel/': [...sourceGround, ...hostGround, 'src/agent/devices/sysfs/'],
   'src/agent/devices/': ['src/daemon/'],
   'src/agent/verification/': ['src/proof/'],
   'src/agent/telemetry/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts', 'src/agent/devices/view.ts'],

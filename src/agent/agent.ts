@@ -15,6 +15,9 @@ import { observeDevices } from './telemetry/metrics.ts';
 /** After so many beats, what was there before the restart and has not been seen since is gone. */
 const beatsUntilGone = 3;
 
+/** How often it is looked whether there are cards of a vendor that had none, in milliseconds. */
+const cardsInterval = 10_000;
+
 /** How a broker is reached. */
 type BrokerAccess = Pick<AgentOptions, 'brokerUrl' | 'brokerCa' | 'onboardingTokenFile'>;
 
@@ -72,12 +75,13 @@ class Devices {
   readonly #choose: Choose;
   readonly #sources = new Map<string, SourceView>();
   readonly #latest = new LatestDevices();
-  #supervisors: readonly Supervisor[] = [];
+  readonly #supervisors = new Map<string, Supervisor>();
   #gpus: Gpus | undefined;
   #server: CacheServer | undefined;
   /** Resolves when every source has been looked through, or nobody waits for that any more. */
   readonly #looked = Promise.withResolvers<void>();
   #patience: NodeJS.Timeout | undefined;
+  #cardsTimer: NodeJS.Timeout | undefined;
   #patienceOver = false;
 
   constructor(context: DaemonContext<AgentOptions>, choose: Choose) {
@@ -107,14 +111,12 @@ class Devices {
   }
 
   async start(abort: AbortSignal): Promise<void> {
-    const { options, log } = this.#context;
+    const { options } = this.#context;
     const names = await this.#choose(this.#context, abort);
-    this.#supervisors = names.map((name) => {
-      const source = sourceOptions(name, options);
-      this.#see(startingSource(name));
-      return superviseSource(source, options, this.#listener(), log);
-    });
-    for (const supervisor of this.#supervisors) supervisor.start();
+    this.#supervise(names);
+    if (options.sources === 'auto' && !names.includes('simulated')) {
+      this.#cardsTimer = setInterval(() => this.#lookForCards(), cardsInterval).unref();
+    }
     this.#patience = setTimeout(() => {
       this.#patienceOver = true;
       this.#removeUnseen();
@@ -123,8 +125,33 @@ class Devices {
 
   async stop(): Promise<void> {
     clearTimeout(this.#patience);
-    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
+    clearInterval(this.#cardsTimer);
+    await Promise.all([...this.#supervisors.values()].map((supervisor) => supervisor.stop()));
     this.#gpus?.stop();
+  }
+
+  /** Starts those sources that are not there yet; all are known before the first one says anything. */
+  #supervise(names: readonly SourceName[]): void {
+    const { options, log } = this.#context;
+    const fresh = names.filter((name) => !this.#sources.has(name));
+    for (const name of fresh) {
+      this.#supervisors.set(name, superviseSource(sourceOptions(name, options), options, this.#listener(), log));
+      this.#see(startingSource(name));
+    }
+    for (const name of fresh) this.#supervisors.get(name)?.start();
+  }
+
+  /** Starts what cards have come for, and gives up a source that found nothing and that no card here is for. */
+  #lookForCards(): void {
+    const names = sourceNames(this.#context.options);
+    this.#supervise(names);
+    for (const { name, state, devices, enumerated } of this.sources()) {
+      if (state !== 'failed' || devices > 0 || enumerated || names.some((wanted) => wanted === name)) continue;
+      void this.#supervisors.get(name)?.stop();
+      this.#supervisors.delete(name);
+      this.#sources.delete(name);
+      this.#context.readiness.ok(name);
+    }
   }
 
   #listener(): DeviceListener {

@@ -5,6 +5,7 @@ import type { Log } from '../daemon/logger.ts';
 import type { AgentOptions, SourceName } from '../daemon/node-options.ts';
 import type { Readiness } from '../daemon/readiness.ts';
 import type { Source } from '../wire/gpubroker/device/v1/daemon.ts';
+import { automaticSources } from './automatic-sources.ts';
 import type { SourceOptions } from './devices/protocol.ts';
 import { PROFILES } from './devices/simulated/profiles.ts';
 import { createSupervisor, type Supervisor } from './devices/supervisor.ts';
@@ -16,12 +17,9 @@ const profileUnknown = defineError(
   () => `Give --simulate one of ${[...PROFILES.keys()].join(', ')}.`,
 );
 
-/** What `auto` stands for: never anything simulated. */
-const automatic: readonly SourceName[] = ['nvml'];
-
-/** The names of the sources that the options ask for. */
+/** The names of the sources that the options ask for; for `auto`, those that this machine has cards for now. */
 export function sourceNames(options: AgentOptions): readonly SourceName[] {
-  return options.sources === 'auto' ? automatic : options.sources;
+  return options.sources === 'auto' ? automaticSources(options.hostRoot) : options.sources;
 }
 
 /**
@@ -33,6 +31,9 @@ export function sourceOptions(name: SourceName, options: AgentOptions): SourceOp
   if (name === 'nvml') {
     return { name, library: options.nvmlLibrary, driverRoot: options.driverRoot || undefined };
   }
+  const host = { hostRoot: options.hostRoot, nodeName: options.nodeName };
+  if (name === 'amd') return { name, ...host };
+  if (name === 'intel') return { name, ...host, levelZeroLibrary: options.levelZeroLibrary };
   if (!PROFILES.has(options.simulate)) throw profileUnknown(options.simulate);
   return { name, profile: options.simulate, faultsFile: faultsFile(options), nodeName: options.nodeName };
 }

@@ -10,9 +10,9 @@ import { type OptionSet, type OptionValues, optionSet } from './options.ts';
 export { type LogLevel, logLevels } from './log-levels.ts';
 
 /** Where agents look for devices. */
-export type SourceName = 'nvml' | 'simulated';
+export type SourceName = 'nvml' | 'amd' | 'intel' | 'simulated';
 
-const sourceNames = ['nvml', 'simulated'] as const satisfies readonly SourceName[];
+const sourceNames = ['nvml', 'amd', 'intel', 'simulated'] as const satisfies readonly SourceName[];
 const polarities = ['good', 'bad', 'info'] as const satisfies readonly Polarity[];
 
 /** The longest path of a Unix socket that every system takes. */
@@ -130,6 +130,11 @@ export const agentTable = {
     default: '',
   }),
   'nvml-library': path({ description: 'Name or path of the NVML library', default: 'libnvidia-ml.so.1' }),
+  'level-zero-library': path({
+    description:
+      "Name or path of Level Zero's loader, asked for the memory of Intel cards whose driver does not say it",
+    default: 'libze_loader.so.1',
+  }),
   'driver-root': path({ description: 'Where a containerised driver is mounted', default: '/run/nvidia/driver' }),
   'host-root': path({
     description: "Where the host's root file system is mounted, for what is read of sysfs and procfs",

@@ -85,7 +85,7 @@ describe('flags', () => {
     [['--node-name', 'x'.repeat(254)], 'a name of at most 253'],
     [['--condition-polarity', 'Overheated=worse'], 'give Type=good, bad or info, separated by commas'],
     [['--condition-polarity', 'Overheated'], 'condition-polarity: "Overheated"'],
-    [['--sources', 'rocm'], 'give auto, or a list of nvml or simulated'],
+    [['--sources', 'rocm'], 'give auto, or a list of nvml, amd, intel or simulated'],
     [['--sources', 'auto,nvml'], 'sources: "auto,nvml"'],
     [['--simulate='], 'simulate: ""'],
     [['--nvml-library='], 'nvml-library: ""'],

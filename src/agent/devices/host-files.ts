@@ -15,6 +15,9 @@ const MAX_ENTRIES = 16_384;
 /** Without waiting for a writer where somebody has put a pipe, and without following what was not a link just before. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
+/** Reading is synchronous, so one buffer serves all; what is handed out is a copy. */
+const scratch = Buffer.allocUnsafeSlow(MAX_FILE_BYTES);
+
 /** The files below one root; all paths are relative to it. */
 export class HostFiles {
   readonly #root: string;
@@ -25,7 +28,7 @@ export class HostFiles {
 
   /** The lines of a file without the empty ones; undefined where there is none. */
   lines(path: string): string[] | undefined {
-    const lines = attempt(() => this.#read(path))
+    const lines = attempt(() => this.#read(path, MAX_FILE_BYTES).toString('utf8'))
       ?.split('\n')
       .map((line) => line.trim())
       .filter((line) => line !== '');
@@ -46,6 +49,11 @@ export class HostFiles {
     return Number.isSafeInteger(value) ? value : undefined;
   }
 
+  /** The first bytes of a file, at most 65,536; fewer where it ends before. */
+  bytes(path: string, count: number): Buffer | undefined {
+    return attempt(() => Buffer.from(this.#read(path, count)));
+  }
+
   /** The names in a folder, in order; none where there is no such folder. */
   names(path: string): string[] {
     const names = attempt(() => readdirSync(this.#resolved(path))) ?? [];
@@ -63,14 +71,13 @@ export class HostFiles {
     return name !== undefined && name !== '' && isPrintable(name) ? name : undefined;
   }
 
-  #read(path: string): string {
+  /** What is returned is overwritten by the next read. */
+  #read(path: string, count: number): Buffer {
     const file = openSync(this.#resolved(path), OPEN_FLAGS);
     try {
-      const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES);
       let length = 0;
-      for (let read = -1; read !== 0; length += read)
-        read = readSync(file, buffer, length, MAX_FILE_BYTES - length, null);
-      return buffer.toString('utf8', 0, length);
+      for (let read = -1; read !== 0; length += read) read = readSync(file, scratch, length, count - length, null);
+      return scratch.subarray(0, length);
     } finally {
       closeSync(file);
     }

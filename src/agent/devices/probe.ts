@@ -16,12 +16,16 @@ let unusable: unknown = new DeviceError('failed', 'no source is open');
 
 /** The library of a source is loaded only by the probe that needs it. */
 async function createSource(options: SourceOptions): Promise<DeviceSource> {
-  if (options.name === 'simulated') {
-    const { createSimulatedSource } = await import('./simulated/source.ts');
-    return createSimulatedSource(options);
+  switch (options.name) {
+    case 'simulated':
+      return (await import('./simulated/source.ts')).createSimulatedSource(options);
+    case 'amd':
+      return (await import('./amd/source.ts')).createAmdSource(options);
+    case 'intel':
+      return (await import('./intel/source.ts')).createIntelSource(options);
+    case 'nvml':
+      return (await import('./nvml/source.ts')).createNvmlSource(options);
   }
-  const { createNvmlSource } = await import('./nvml/source.ts');
-  return createNvmlSource({ library: options.library, driverRoot: options.driverRoot });
 }
 
 async function runRound(round: Round): Promise<void> {

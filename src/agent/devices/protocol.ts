@@ -2,13 +2,17 @@
 // of calls; the probe makes them one after the other and answers each before it begins the next. So the first call
 // without an answer is the one in flight, and when it never comes back its index names the device that hangs. Several
 // calls in one message, because an idle agent pays for every time that a process wakes up.
+import type { IntelSourceOptions } from './intel/source.ts';
 import type { DeviceReadings, DeviceRecord } from './record.ts';
 import type { SimulatedSourceOptions } from './simulated/source.ts';
 import type { DeviceCheck, DeviceEvent, DeviceFault } from './source.ts';
+import type { SysfsSourceOptions } from './sysfs/source.ts';
 
 /** Which source a probe loads, and how. */
 export type SourceOptions =
   | { name: 'nvml'; library: string; driverRoot?: string | undefined }
+  | ({ name: 'amd' } & SysfsSourceOptions)
+  | ({ name: 'intel' } & IntelSourceOptions)
   | ({ name: 'simulated' } & SimulatedSourceOptions);
 
 /** A call that touches exactly one device. */

@@ -47,6 +47,8 @@ export interface DeviceRecord {
   nvlinks?: { link: number; active: boolean; version?: number; remoteBusId?: string }[];
   ecc?: { enabled: boolean; pending: boolean };
   mig?: { enabled: boolean; pending: boolean; instanceUuids: string[] };
+  /** How an AMD card is divided, for instance `spx` for not at all; the record is of the whole card. */
+  computePartition?: string;
 }
 
 /** What the driver says should be done about a device. */

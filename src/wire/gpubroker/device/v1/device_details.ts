@@ -206,7 +206,11 @@ export interface Device {
     | Allocation
     | undefined;
   /** Whether the broker has sold the device, so that nobody else may be given it. Absent where there is no broker. */
-  leased?: boolean | undefined;
+  leased?:
+    | boolean
+    | undefined;
+  /** How an AMD card is divided into compute partitions, for instance "spx" for not at all. The record is of all of it. */
+  computePartition?: string | undefined;
 }
 
 /** MigInstance is a part of a GPU. */
@@ -926,6 +930,7 @@ function createBaseDevice(): Device {
     evidence: [],
     allocation: undefined,
     leased: undefined,
+    computePartition: undefined,
   };
 }
 
@@ -1026,6 +1031,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.leased !== undefined) {
       writer.uint32(256).bool(message.leased);
+    }
+    if (message.computePartition !== undefined) {
+      writer.uint32(266).string(message.computePartition);
     }
     return writer;
   },
@@ -1299,6 +1307,14 @@ export const Device: MessageFns<Device> = {
             message.leased = reader.bool();
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.computePartition = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1362,6 +1378,7 @@ export const Device: MessageFns<Device> = {
       ? Allocation.fromPartial(object.allocation)
       : undefined;
     message.leased = object.leased ?? undefined;
+    message.computePartition = object.computePartition ?? undefined;
     return message;
   },
 };
