@@ -48,6 +48,13 @@ export const gpuNotFound = defineError(
   () => '`gpubroker gpus list` shows the names.',
 );
 
+export const gpuRestless = defineError(
+  'GPUB_GPU_RESTLESS',
+  (name: string, attempts: number) =>
+    `${name} was changed by others each of the ${attempts} times that this was to be written`,
+  () => 'Try again; `gpubroker gpus watch` shows what changes.',
+);
+
 /** The daemon answered with an error of its own; `status` is the gRPC status in words. */
 export const callFailed = defineError(
   'GPUB_CALL_FAILED',

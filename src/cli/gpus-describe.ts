@@ -50,7 +50,7 @@ function identity(gpu: GpuView): Rows {
     ['Parent', gpu.device?.parent],
     ['Health', formatHealth(gpu.health) + (reason && ` (${[reason, gpu.cause?.message].filter(Boolean).join(': ')})`)],
     ['Recommended action', gpu.recommendedAction],
-    ['Stale', gpu.device?.stale ? 'yes: not yet reconfirmed since the daemon started' : undefined],
+    ['Stale', gpu.device?.stale ? 'yes: a condition waits to be reported again' : undefined],
     ['Version', String(gpu.resourceVersion)],
   ]);
 }

@@ -5,6 +5,7 @@ import {
   type ClientOptions,
   type ClientReadableStream,
   credentials,
+  Metadata,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
@@ -14,9 +15,15 @@ import { isServiceError, type Unary, unary } from '../daemon/grpc-call.ts';
 import { DaemonControlClient, type GetStatusResponse } from '../wire/gpubroker/device/v1/daemon.ts';
 import { type Device, DeviceDetailsClient } from '../wire/gpubroker/device/v1/device_details.ts';
 import {
+  type GetReportsResponse,
+  type Provider,
+  ProviderRegistryClient,
+} from '../wire/gpubroker/device/v1/provider_registry.ts';
+import {
   type Gpu,
   type GpuList,
   GpuServiceClient,
+  type GpuStatus,
   type WatchGpusResponse,
 } from '../wire/nvidia/device/v1alpha1/gpu.ts';
 import {
@@ -43,6 +50,7 @@ export class NodeClient {
   readonly #gpus: GpuServiceClient;
   readonly #devices: DeviceDetailsClient;
   readonly #control: DaemonControlClient;
+  readonly #registry: ProviderRegistryClient;
 
   /** `timeout` in milliseconds holds for each call; watches have none. */
   constructor(node: NodeAddress, timeout: number) {
@@ -50,10 +58,11 @@ export class NodeClient {
     this.#timeout = timeout;
     const target = node.kind === 'socket' ? `unix:${node.path}` : node.address;
     this.#gpus = new GpuServiceClient(target, credentialsFor(node), channelOptions);
-    // One connection serves all three.
+    // One connection serves them all.
     const shared = { ...channelOptions, channelOverride: this.#gpus.getChannel() };
     this.#devices = new DeviceDetailsClient(target, credentialsFor(node), shared);
     this.#control = new DaemonControlClient(target, credentialsFor(node), shared);
+    this.#registry = new ProviderRegistryClient(target, credentialsFor(node), shared);
   }
 
   async listGpus(): Promise<GpuList> {
@@ -94,6 +103,40 @@ export class NodeClient {
     return previous;
   }
 
+  /** Who has registered, and who reports besides. */
+  async listProviders(): Promise<readonly Provider[]> {
+    const { providers } = await this.#call(this.#registry, this.#registry.listProviders, {});
+    return providers;
+  }
+
+  /** What each provider reports on a GPU. */
+  getReports(name: string): Promise<GetReportsResponse> {
+    return this.#call(this.#registry, this.#registry.getReports, { name }, name);
+  }
+
+  /** Replaces what a provider reports on a GPU; undefined if the GPU is no longer at that version. */
+  async replaceStatus(
+    provider: string,
+    name: string,
+    reported: GpuStatus,
+    resourceVersion: bigint,
+  ): Promise<Gpu | undefined> {
+    const request = { name, status: reported, resourceVersion };
+    try {
+      const { gpu } = await unary(this.#gpus, this.#gpus.updateGpuStatus, request, this.#timeout, of(provider));
+      return gpu;
+    } catch (error) {
+      if (!isServiceError(error)) throw error;
+      if (error.code === status.ABORTED) return undefined;
+      throw this.explain(error, name);
+    }
+  }
+
+  /** Ends the registration of a provider; its conditions turn Unknown, or go. */
+  async unregister(provider: string, removeConditions: boolean): Promise<void> {
+    await this.#call(this.#registry, this.#registry.unregister, { removeConditions }, '', of(provider));
+  }
+
   close(): void {
     this.#gpus.close();
   }
@@ -103,6 +146,7 @@ export class NodeClient {
     const where = describeNode(this.#node);
     const passedOver = this.#node.kind === 'socket' ? this.#node.passedOver : undefined;
     if (code === status.NOT_FOUND) return gpuNotFound(name);
+    if (code === status.INVALID_ARGUMENT) return wrongUsage(`the daemon refused: ${details}`);
     if (code === status.DEADLINE_EXCEEDED) return daemonSilent(where, formatDuration(this.#timeout));
     // A daemon that stops cancels its calls.
     if (code === status.CANCELLED) return daemonLost(where);
@@ -123,9 +167,10 @@ export class NodeClient {
     method: Unary<Request, Response>,
     request: Request,
     name?: string,
+    metadata?: Metadata,
   ): Promise<Response> {
     try {
-      return await unary(client, method, request, this.#timeout);
+      return await unary(client, method, request, this.#timeout, metadata);
     } catch (error) {
       throw isServiceError(error) ? this.explain(error, name) : error;
     }
@@ -141,6 +186,13 @@ export class NodeClient {
       throw this.explain(error);
     }
   }
+}
+
+/** The metadata of a call that is made as a provider. */
+function of(provider: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('gpubroker-provider-id', provider);
+  return metadata;
 }
 
 function credentialsFor(node: NodeAddress) {

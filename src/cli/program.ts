@@ -3,6 +3,7 @@ import { Argument, Command } from 'commander';
 import { logLevels } from '../daemon/log-levels.ts';
 import { version } from '../daemon/version.ts';
 import { addBrokerCommands } from './broker/commands.ts';
+import { addConditionCommands } from './condition-commands.ts';
 import { daemonCommands } from './daemons.ts';
 import { addDbCommands } from './db.ts';
 import { exitCodesHelp } from './exit-codes.ts';
@@ -29,6 +30,7 @@ export function createProgram(done: (exitCode: number) => void): Command {
     .exitOverride();
   for (const [name, { summary }] of Object.entries(daemonCommands)) program.command(name).description(summary);
   addBrokerCommands(program, addGpuCommands(program), done);
+  addConditionCommands(program);
   addStatusCommands(program, done);
   addSimulateCommands(program);
   addConfigCommands(program, done);

@@ -13,6 +13,7 @@ export type Unary<Request, Response> = (
  * Calls a method of a client.
  *
  * @param timeout in milliseconds
+ * @param metadata what the call carries beside the request
  * @throws ServiceError when the call fails, or nothing has come back in time
  */
 export function unary<Request, Response>(
@@ -20,9 +21,10 @@ export function unary<Request, Response>(
   method: Unary<Request, Response>,
   request: Request,
   timeout: number,
+  metadata = new Metadata(),
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    method.call(client, request, new Metadata(), { deadline: Date.now() + timeout }, (error, response) => {
+    method.call(client, request, metadata, { deadline: Date.now() + timeout }, (error, response) => {
       if (error) reject(error);
       else resolve(response);
     });

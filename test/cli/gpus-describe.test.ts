@@ -16,7 +16,7 @@ UUID                GPU-A
 Parent              gpu-p
 Health              unhealthy (SlowLink: SlowLink it is)
 Recommended action  ResetGPU
-Stale               yes: not yet reconfirmed since the daemon started
+Stale               yes: a condition waits to be reported again
 Version             0
 
 Hardware

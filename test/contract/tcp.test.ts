@@ -54,6 +54,16 @@ describe('without --grpc-allow-writes', () => {
     watching.cancel();
   });
 
+  test.each(['Register', 'Heartbeat', 'Unregister'])(
+    '%s is refused, for who beats there would own types',
+    async (method) => {
+      expect(await client.call(method, {}, 'dcgm')).toMatchObject({ code: 'PERMISSION_DENIED' });
+      const { providers } = await client.ok<{ providers: { id: string }[] }>('ListProviders', {});
+      expect(providers.map(({ id }) => id)).not.toContain('dcgm');
+      expect(await client.ok('GetReports', { name: 'gpu-0' })).toMatchObject({ name: 'gpu-0' });
+    },
+  );
+
   test('the log level cannot be changed', async () => {
     expect(await client.call('SetLogLevel', { level: 'trace' })).toMatchObject({ code: 'PERMISSION_DENIED' });
     expect(await client.ok('GetStatus', {})).toMatchObject({ log_level: 'debug' });
