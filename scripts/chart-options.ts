@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { devicePluginOptions } from '../src/daemon/device-plugin-options.ts';
 import { agentOptions } from '../src/daemon/node-options.ts';
 
 const chart = join(import.meta.dirname, '..', 'charts', 'gpubroker-node');
@@ -14,11 +15,17 @@ function setBy(template: string): string[] {
   return [...lines.matchAll(/^([a-z][a-z-]+):/gm)].map(([, name = '']) => name);
 }
 
-const own = [...setBy('gpubroker-node.ownOptions'), 'config', 'node-name'];
 const schema = JSON.parse(readFileSync(schemaPath, 'utf8'));
-const others = Object.keys(agentOptions.table).filter((name) => !own.includes(name));
-schema.properties.config.properties = Object.fromEntries(
-  others.map((name) => [name, { $ref: '#/definitions/option' }]),
-);
+
+/** Lets `config` be given what the table has and the template does not set. */
+function allow(config: { properties: object }, table: object, template: string): void {
+  const own = [...setBy(template), 'config', 'node-name'];
+  const others = Object.keys(table).filter((name) => !own.includes(name));
+  config.properties = Object.fromEntries(others.map((name) => [name, { $ref: '#/definitions/option' }]));
+}
+
+const { config, devicePlugin } = schema.properties;
+allow(config, agentOptions.table, 'gpubroker-node.ownOptions');
+allow(devicePlugin.properties.config, devicePluginOptions.table, 'gpubroker-node.pluginOptions');
 writeFileSync(schemaPath, `${JSON.stringify(schema, null, 2)}\n`);
 execFileSync('biome', ['format', '--write', schemaPath], { stdio: 'ignore' });

@@ -56,6 +56,14 @@ export const cases = {
       },
     },
   },
+  'device-plugin': {
+    values: {
+      vendors: ['amd'],
+      devicePlugin: { enabled: true, resourceName: 'amd.com/gpu', config: { 'lost-after': '30s' } },
+      networkPolicy: { enabled: true },
+    },
+    monitoring: true,
+  },
   served: {
     values: {
       server: {

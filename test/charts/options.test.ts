@@ -1,10 +1,11 @@
-// Every option that the chart gives an agent is one that the agent has, and takes.
+// Every option that the chart gives the agent and the device plugin is one that they have, and take.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { devicePluginOptions } from '../../src/daemon/device-plugin-options.ts';
 import { agentOptions } from '../../src/daemon/node-options.ts';
-import { resolveOptions } from '../../src/daemon/options.ts';
+import { type OptionSet, type ResolvedOptions, resolveOptions } from '../../src/daemon/options.ts';
 import { type KubernetesObject, nodeChart, objects, type Values } from '../fixtures/helm.ts';
 import { allCases, cases } from './cases.ts';
 
@@ -17,11 +18,20 @@ function optionFiles(made: readonly KubernetesObject[]): Record<string, string> 
   return (found as unknown as { data: Record<string, string> }).data;
 }
 
-/** What the agent makes of the chart's options. */
-function resolved(values: Values) {
-  const file = join(scratch, 'agent.yaml');
-  writeFileSync(file, optionFiles(objects(values))['agent.yaml'] ?? '');
-  return resolveOptions(agentOptions, { argv: ['--config', file], environment: { NODE_NAME: 'gpu-node-1' } });
+/** What a daemon makes of the chart's options. */
+function read<T>(set: OptionSet<T>, name: string, values: Values) {
+  const file = join(scratch, name);
+  writeFileSync(file, optionFiles(objects(values))[name] ?? '');
+  return resolveOptions(set, { argv: ['--config', file], environment: { NODE_NAME: 'gpu-node-1' } });
+}
+
+const resolved = (values: Values) => read(agentOptions, 'agent.yaml', values);
+const resolvedPlugin = (values: Values) => read(devicePluginOptions, 'device-plugin.yaml', values);
+
+/** What no value sets but `config`. */
+function others({ settings }: ResolvedOptions<unknown>): string[] {
+  const set = settings.filter(({ source }) => source.startsWith('file ')).map(({ key }) => key);
+  return settings.map(({ key }) => key).filter((key) => ![...set, 'config', 'node-name'].includes(key));
 }
 
 test.each(allCases)('%s: the agent takes them', (_name, { values }) => {
@@ -75,10 +85,24 @@ test('the defaults are those of the agent, but for what a pod needs', () => {
   });
 });
 
+test('the device plugin takes its own', () => {
+  const { values, warnings } = resolvedPlugin(cases['device-plugin'].values);
+  expect(warnings).toEqual([]);
+  expect(values).toMatchObject({ resourceName: 'amd.com/gpu', lostAfter: 30_000, hostRoot: '/host' });
+  const alone = resolveOptions(devicePluginOptions, { argv: [], environment: {} }).values;
+  const given = resolvedPlugin({ devicePlugin: { enabled: true } }).values;
+  expect({ ...given, nodeName: alone.nodeName }).toEqual({
+    ...alone,
+    listenHost: '0.0.0.0',
+    hostRoot: '/host',
+    config: expect.stringContaining('device-plugin.yaml'),
+  });
+});
+
 test('`config` takes every option that no other value sets, and no other: `make generate` writes them down', () => {
-  const schema = JSON.parse(readFileSync(join(nodeChart, 'values.schema.json'), 'utf8'));
-  const { settings } = resolved({ ...cases.served.values, broker: cases.broker.values.broker });
-  const own = settings.filter(({ source }) => source.startsWith('file ')).map(({ key }) => key);
-  const others = Object.keys(agentOptions.table).filter((name) => ![...own, 'config', 'node-name'].includes(name));
-  expect(Object.keys(schema.properties.config.properties)).toEqual(others);
+  const { properties } = JSON.parse(readFileSync(join(nodeChart, 'values.schema.json'), 'utf8'));
+  const taken = (config: { properties: object }) => Object.keys(config.properties);
+  const everyValue = { ...cases.served.values, broker: cases.broker.values.broker, devicePlugin: { enabled: true } };
+  expect(taken(properties.config)).toEqual(others(resolved(everyValue)));
+  expect(taken(properties.devicePlugin.properties.config)).toEqual(others(resolvedPlugin(everyValue)));
 });

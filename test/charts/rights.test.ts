@@ -63,6 +63,23 @@ test('for the kubelet’s socket it is root, still without capabilities', () => 
   });
 });
 
+test('the device plugin is root for the kubelet’s folder, without capabilities, and writes only there', () => {
+  const pod = podOf(cases['device-plugin'].values);
+  const { securityContext, volumeMounts = [] } = containerOf(pod, 'device-plugin');
+  expect(securityContext).toEqual({
+    runAsUser: 0,
+    runAsGroup: 65_532,
+    runAsNonRoot: false,
+    readOnlyRootFilesystem: true,
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+  });
+  const writable = volumeMounts.filter(({ readOnly }) => !readOnly).map(({ mountPath }) => mountPath);
+  expect(writable).toEqual(['/var/lib/kubelet/device-plugins']);
+  expect(containerOf(pod, 'agent').securityContext).toMatchObject({ runAsNonRoot: true });
+  expect(podOf({}).containers.map(({ name }) => name)).toEqual(['agent']);
+});
+
 test('only deviceAccess privileged makes it privileged', () => {
   const privileged = allCases.filter(
     ([, { values }]) => containerOf(podOf(values), 'agent').securityContext?.privileged === true,
@@ -106,7 +123,7 @@ test('NVIDIA’s runtime is asked for its library where it is to give it', () =>
   const asked = allCases.filter(([, { values }]) =>
     containerOf(podOf(values), 'agent').env?.some(({ name }) => name === 'NVIDIA_VISIBLE_DEVICES'),
   );
-  const others = ['amd', 'mixed', 'privileged'];
+  const others = ['amd', 'mixed', 'privileged', 'device-plugin'];
   expect(asked.map(([name]) => name)).toEqual(allCases.map(([name]) => name).filter((name) => !others.includes(name)));
 });
 

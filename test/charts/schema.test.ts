@@ -39,6 +39,19 @@ const refused: [string, Values, ...string[]][] = [
     { metrics: { serviceMonitor: { enabled: 'yes' } } },
     '/metrics/serviceMonitor/enabled',
   ],
+  [
+    'a resource without a domain',
+    { devicePlugin: { resourceName: 'gpu' } },
+    '/devicePlugin/resourceName',
+    'does not match',
+  ],
+  [
+    'an unknown MIG strategy',
+    { devicePlugin: { migStrategy: 'all' } },
+    '/devicePlugin/migStrategy',
+    "'single', 'mixed'",
+  ],
+  ['an unknown option of the plugin', { devicePlugin: { config: { lost: '1s' } } }, '/devicePlugin/config', 'lost'],
   ['an unknown option of the agent', { config: { 'probe-intervall': '1s' } }, '/config', 'probe-intervall'],
   ['an option that has its own value', { config: { 'health-port': 1 } }, '/config', 'health-port'],
   ['an option with a mapping', { config: { sources: { nvml: true } } }, '/config/sources'],
@@ -53,6 +66,10 @@ const conflicts: [Values, string][] = [
   [{ kernelLog: { enabled: true } }, 'kernelLog.enabled needs deviceAccess: privileged'],
   [{ broker: { tokenSecret: 'token' } }, 'broker.url is empty, but'],
   [{ server: { healthPort: 9090 } }, 'server.healthPort and server.metricsPort are both 9090'],
+  [
+    { server: { metricsPort: 8082 }, devicePlugin: { enabled: true } },
+    'devicePlugin.healthPort and server.metricsPort are both 8082',
+  ],
   [{ server: { grpcAddress: '0.0.0.0:50051' } }, 'server.grpcAddress: 0.0.0.0:50051 can be reached from other pods'],
   [
     { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } } } },

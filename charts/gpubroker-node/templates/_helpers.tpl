@@ -147,6 +147,25 @@ broker-client-key: /etc/gpubroker/broker-client-cert/tls.key
 {{- end }}
 {{- end }}
 
+{{/* The options of the device plugin that the chart sets itself. */}}
+{{- define "gpubroker-node.pluginOptions" -}}
+unix-socket: {{ .Values.server.unixSocket }}
+kubelet-socket: /var/lib/kubelet/device-plugins/kubelet.sock
+{{- with .Values.devicePlugin }}
+resource-name: {{ .resourceName }}
+mig-strategy: {{ .migStrategy }}
+allocate: {{ .allocate }}
+health-port: {{ int .healthPort }}
+metrics-port: {{ int .metricsPort }}
+{{- end }}
+listen-host: {{ .Values.server.listenHost | quote }}
+shutdown-delay: 0s
+shutdown-timeout: {{ int .Values.server.shutdownTimeoutSeconds }}s
+log-level: {{ .Values.logging.level }}
+log-format: {{ .Values.logging.format }}
+host-root: /host
+{{- end }}
+
 {{/* Refuses what the schema cannot: values that do not go together. */}}
 {{- define "gpubroker-node.check" -}}
 {{- with .Values -}}
@@ -159,8 +178,17 @@ broker-client-key: /etc/gpubroker/broker-client-cert/tls.key
 {{- if and (not .broker.url) (or .broker.caSecret .broker.tokenSecret .broker.clientCertSecret) -}}
 {{- fail "broker.url is empty, but broker.caSecret, broker.tokenSecret or broker.clientCertSecret is given: give both or neither" -}}
 {{- end -}}
-{{- if eq (int .server.healthPort) (int .server.metricsPort) -}}
-{{- fail (printf "server.healthPort and server.metricsPort are both %d: give them different ports" (int .server.healthPort)) -}}
+{{- $ports := dict "server.healthPort" .server.healthPort "server.metricsPort" .server.metricsPort -}}
+{{- if .devicePlugin.enabled -}}
+{{- $_ := set $ports "devicePlugin.healthPort" .devicePlugin.healthPort -}}
+{{- $_ := set $ports "devicePlugin.metricsPort" .devicePlugin.metricsPort -}}
+{{- end -}}
+{{- range $one, $port := $ports -}}
+{{- range $other, $same := $ports -}}
+{{- if and (lt $one $other) (eq (int $port) (int $same)) -}}
+{{- fail (printf "%s and %s are both %d: give them different ports" $one $other (int $port)) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and .server.grpcAddress (not (regexMatch "^(127\\.[0-9.]+|\\[::1\\]|localhost):" .server.grpcAddress)) (not (and .server.grpcAllowWrites .server.tlsSecret)) -}}
 {{- fail (printf "server.grpcAddress: %s can be reached from other pods: give server.grpcAllowWrites: true and server.tlsSecret, or a loopback address" .server.grpcAddress) -}}
