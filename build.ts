@@ -1,5 +1,6 @@
-// Bundles the program: dist/gpubroker.js, the command with both daemons, and dist/probe.js, the probe process.
-import { readFileSync, rmSync } from 'node:fs';
+// Bundles the program: dist/gpubroker.js, the command with both daemons, dist/probe.js, the probe process, and
+// dist/measure.js, the measuring process, with the kernels that it compiles.
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const manifest: { version: string; dependencies: Record<string, string> } = JSON.parse(
@@ -19,7 +20,11 @@ const require = gpubrokerCreateRequire(import.meta.url);`;
 
 rmSync('dist', { recursive: true, force: true });
 await build({
-  entryPoints: { gpubroker: 'src/cli/main.ts', probe: 'src/agent/devices/probe.ts' },
+  entryPoints: {
+    gpubroker: 'src/cli/main.ts',
+    probe: 'src/agent/devices/probe.ts',
+    measure: 'src/agent/verification/measure.ts',
+  },
   outdir: 'dist',
   bundle: true,
   platform: 'node',
@@ -38,3 +43,4 @@ await build({
   define: { GPUBROKER_VERSION: JSON.stringify(manifest.version) },
   logLevel: 'warning',
 });
+cpSync('src/agent/verification/kernels', 'dist/kernels', { recursive: true });

@@ -101,6 +101,8 @@ const mayImport: Record<string, string[]> = {
     'src/agent/main.ts',
     'src/agent/devices/absence.ts',
     'src/agent/devices/simulated/faults.ts',
+    'src/agent/verification/',
+    'src/proof/',
     'src/cache-server/main.ts',
     'src/device-plugin/main.ts',
     'src/broker/billing/ledger.ts',

@@ -7,6 +7,12 @@ export const wrongUsage = defineError(
   () => '--help shows what this command takes.',
 );
 
+export const measurementFailed = defineError(
+  'GPUB_MEASUREMENT_FAILED',
+  (reason: string) => reason,
+  () => '`gpubroker bench devices` shows what can be measured; OpenCL needs its loader and the driver of the device.',
+);
+
 /** A node has only the packages that its own daemon needs; the broker needs them all. */
 export const packageMissing = defineError(
   'GPUB_PACKAGE_MISSING',

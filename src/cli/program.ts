@@ -8,6 +8,7 @@ import { daemonCommands } from './daemons.ts';
 import { addDbCommands } from './db.ts';
 import { exitCodesHelp } from './exit-codes.ts';
 import { addJournalCommands } from './journal.ts';
+import { addMeasurementCommands } from './measurement-commands.ts';
 import { type NodeOptions, nodeCommand, withNode } from './node-command.ts';
 import { print } from './output.ts';
 import { addSimulateCommands } from './simulate-commands.ts';
@@ -33,6 +34,7 @@ export function createProgram(done: (exitCode: number) => void): Command {
   addConditionCommands(program);
   addStatusCommands(program, done);
   addSimulateCommands(program);
+  addMeasurementCommands(program);
   addConfigCommands(program, done);
   addDbCommands(program, done);
   addJournalCommands(program, done);

@@ -53,7 +53,6 @@ const names: Record<number, string> = {
   [-6]: 'OUT_OF_HOST_MEMORY',
   [-11]: 'BUILD_PROGRAM_FAILURE',
   [-30]: 'INVALID_VALUE',
-  [-46]: 'INVALID_KERNEL_NAME',
   [-54]: 'INVALID_WORK_GROUP_SIZE',
   [-61]: 'INVALID_BUFFER_SIZE',
   [-1001]: 'PLATFORM_NOT_FOUND',
@@ -64,7 +63,6 @@ const faults: Record<number, ComputeFault> = {
   [-4]: 'out-of-memory',
   [-5]: 'out-of-memory',
   [-6]: 'out-of-memory',
-  [-46]: 'unsupported',
   [-54]: 'unsupported',
   [-61]: 'out-of-memory',
   [-1001]: 'absent',
@@ -73,6 +71,7 @@ const faults: Record<number, ComputeFault> = {
 const DEVICE_NOT_FOUND = -1;
 /** What loaders answer where no driver is installed: there is no platform. */
 const PLATFORM_NOT_FOUND = -1001;
+const INVALID_KERNEL_NAME = -46;
 const ALL_DEVICES = 0xffffffff;
 const BUILD_LOG = 0x1183;
 const READ_WRITE = 1;
@@ -154,8 +153,14 @@ export class OpenClLibrary {
     throw new ComputeError('failed', `${describe('clBuildProgram', Number(code))}: ${said}`);
   }
 
+  /** @throws ComputeError `unsupported` where the program has no such kernel for this device */
   createKernel(program: Handle, name: string): Handle {
-    return this.#create('clCreateKernel', program, name);
+    this.#code.writeInt32LE(0);
+    const kernel = this.#call('clCreateKernel', program, name, this.#code);
+    const code = this.#code.readInt32LE();
+    if (code === INVALID_KERNEL_NAME) throw new ComputeError('unsupported', `the device cannot do ${name}`);
+    accept('clCreateKernel', code);
+    return BigInt(kernel) as Handle;
   }
 
   createBuffer(context: Handle, bytes: number): Handle {

@@ -1,0 +1,33 @@
+// What the agent, or the command line, and the measuring process say to each other: one order, what comes of it bit by
+// bit, and an end. Node's IPC channel carries it, with typed arrays as they are.
+import type { Challenge, Place } from '../../proof/challenge.ts';
+import type { Opening } from '../../proof/verify.ts';
+import type { BenchmarkName, BenchmarkResult, Plan } from './benchmarks.ts';
+import type { ComputeFault, ComputeInfo } from './compute.ts';
+
+/** One order a process. Devices are numbered as `list` lists them. */
+export type Order =
+  | { readonly kind: 'list' }
+  | {
+      readonly kind: 'bench';
+      readonly device: number;
+      readonly plan: Plan;
+      readonly names: readonly BenchmarkName[];
+    }
+  | { readonly kind: 'prove'; readonly device: number; readonly challenge: Challenge };
+
+/** Said to a process that has committed: which rows it is to open. */
+export interface Draw {
+  readonly places: readonly Place[];
+}
+
+/** What a process says. */
+export type Report =
+  | { readonly kind: 'devices'; readonly devices: readonly ComputeInfo[] }
+  | { readonly kind: 'started'; readonly info: ComputeInfo }
+  | { readonly kind: 'result'; readonly result: BenchmarkResult }
+  /** Memory and kernels are ready, and the matrix of the epoch is made: the clock may start. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'committed'; readonly root: Uint8Array }
+  | { readonly kind: 'opened'; readonly openings: readonly Opening[] }
+  | { readonly kind: 'failed'; readonly fault: ComputeFault; readonly message: string };
