@@ -6,6 +6,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { observeLink } from '../src/agent/broker-link-metrics.ts';
 import { observeSources } from '../src/agent/metrics.ts';
+import { observePodResources } from '../src/agent/occupancy/occupancy.ts';
 import { LatestDevices } from '../src/agent/telemetry/latest-devices.ts';
 import { observeDevices } from '../src/agent/telemetry/metrics.ts';
 import { limits } from '../src/cache-server/limits.ts';
@@ -80,6 +81,7 @@ test('every metric of a daemon stands in operations.md', async () => {
     observeSources(server.registry, () => []);
     observeDevices(server.registry, new LatestDevices(), 'node');
     observeLink(server.registry, noLink);
+    observePodResources(server, { isKnown: false });
     observeDevicePlugin(server.registry, { knowledge: () => 'none', plugins: () => [] });
     // As a scrape names them, and those too that have no value yet.
     const scraped = [...(await server.registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
@@ -98,6 +100,7 @@ test('no metric stands in operations.md that does not exist', async () => {
     observeSources(registry, () => []);
     observeDevices(registry, new LatestDevices(), 'node');
     observeLink(registry, noLink);
+    observePodResources({ registry }, { isKnown: false });
     observeDevicePlugin(registry, { knowledge: () => 'none', plugins: () => [] });
     const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
     const rows = operations.split('\n').filter((line) => line.startsWith('| `'));

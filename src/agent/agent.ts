@@ -1,4 +1,6 @@
 // The agent put together: the cache server, and the supervisors whose devices it serves, as steps of a daemon's life.
+
+import type { DeviceBook } from '../cache-server/device-details.ts';
 import { type CacheServer, cacheServerSteps } from '../cache-server/serve.ts';
 import type { DaemonContext } from '../daemon/daemon.ts';
 import type { Step } from '../daemon/lifecycle.ts';
@@ -8,6 +10,7 @@ import { type Supervisor, startingSource } from './devices/supervisor.ts';
 import type { DeviceListener, SourceView } from './devices/view.ts';
 import { Gpus } from './gpus.ts';
 import { observeSources } from './metrics.ts';
+import { occupancyStep } from './occupancy/occupancy.ts';
 import { judgeSource, sourceNames, sourceOptions, superviseSource, toSource } from './sources.ts';
 import { LatestDevices } from './telemetry/latest-devices.ts';
 import { observeDevices } from './telemetry/metrics.ts';
@@ -47,7 +50,8 @@ export function agentSteps(
   const looking = { name: 'devices', start: (abort: AbortSignal) => devices.start(abort), stop: () => devices.stop() };
   const { options } = context;
   const access = join ?? (options.brokerUrl === '' ? undefined : async () => options);
-  return [...serving, looking, ...(access ? [brokerStep(context, devices, access)] : [])];
+  const occupancy = options.podResourcesSocket === '' ? [] : [occupancyStep(context, () => devices.book())];
+  return [...serving, ...occupancy, looking, ...(access ? [brokerStep(context, devices, access)] : [])];
 }
 
 /** What joins the broker is loaded only where there is one: its code costs memory. */
@@ -91,6 +95,12 @@ class Devices {
 
   sources(): SourceView[] {
     return [...this.#sources.values()];
+  }
+
+  /** The records of the devices; to be called once the cache is there. */
+  book(): DeviceBook {
+    if (!this.#server) throw new Error('the cache is not there yet');
+    return this.#server.book;
   }
 
   /** What the broker is told about; to be called once the devices are looked for. */

@@ -34,6 +34,7 @@ export class CacheState implements NodeState, CacheObserver {
     this.#options = options;
     for (const gpu of this.#gpus()) this.#told.set(nameOf(gpu), fingerprint(gpu));
     options.cache.observe(this);
+    options.book.observeUse((name) => this.#touch(name));
   }
 
   snapshot(): Gpu[] {

@@ -3,6 +3,8 @@ import { type Static, Type } from 'typebox';
 import { Id, Nullable, OneOf, Time } from './fields.ts';
 import { pageFields } from './lists.ts';
 
+/** Whether a pod of its node holds a GPU. */
+export const podAllocations = ['none', 'held', 'unknown'] as const;
 export const gpuHealths = ['healthy', 'unhealthy', 'unknown'] as const;
 export const gpuStatuses = ['available', 'allocated', 'maintenance'] as const;
 /** Lowest first. */
@@ -58,6 +60,9 @@ export const Gpu = Type.Object({
   label: OneOf(labels),
   score: Nullable(Type.Integer({ minimum: 0, maximum: 100 })),
   compute_processes: Nullable(Type.Integer()),
+  pod_allocation: Nullable(
+    OneOf(podAllocations, { description: 'Whether a pod of its node holds it; null where the node does not ask.' }),
+  ),
   attributes: Type.Record(Type.String(), Type.Unknown()),
   conditions: Type.Array(Condition),
   first_seen_at: Time,

@@ -33,13 +33,18 @@ export const deviceDetailsDefinition = encoded(DeviceDetailsService);
 /** What the agent knows of a device; the rest is the cache's to say. */
 export type DeviceRecord = Omit<Device, 'name' | 'stale' | 'health'>;
 
+/** What others than its driver say of a device: who holds it. */
+export type DeviceUse = Partial<Pick<Device, 'allocation' | 'leased'>>;
+
 /** The records of all devices. A GPU without one is shown with its name alone. */
 export class DeviceBook implements CacheObserver {
   readonly streams: WatchStreams;
   readonly #cache: Cache;
   readonly #records = new Map<string, DeviceRecord>();
   readonly #polarity: PolarityOverrides;
-  /** What of each GPU's conditions its watchers were told. */
+  readonly #uses: ((device: Device) => DeviceUse)[] = [];
+  readonly #useListeners = new Set<(name: string) => void>();
+  /** What of each GPU's conditions and use its watchers were told. */
   readonly #told = new Map<string, string>();
 
   constructor(cache: Cache, queueSize: number, polarity: PolarityOverrides) {
@@ -64,6 +69,28 @@ export class DeviceBook implements CacheObserver {
     });
   }
 
+  /** Adds somebody who says who holds devices; `useChanged` is to be called whenever that may be another. */
+  addUse(use: (device: Device) => DeviceUse): void {
+    this.#uses.push(use);
+    this.useChanged();
+  }
+
+  /** Looks who holds each device; watchers hear of those where it is another. */
+  useChanged(): void {
+    this.#cache.read((view) => {
+      for (const entry of view.entries()) {
+        if (!this.#isNews(entry)) continue;
+        this.#announce(EventType.MODIFIED, entry);
+        for (const listener of this.#useListeners) listener(entry.gpu.name);
+      }
+    });
+  }
+
+  /** Calls the listener with the name of every GPU that is held by others than before. */
+  observeUse(listener: (name: string) => void): void {
+    this.#useListeners.add(listener);
+  }
+
   changed({ type, entry }: Change): void {
     const key = keyOf(entry.gpu.name);
     if (type === 'MODIFIED') return;
@@ -78,17 +105,14 @@ export class DeviceBook implements CacheObserver {
 
   written(_write: Write, { entry, change }: Written): void {
     if (change === 'DELETED') return;
-    const key = keyOf(entry.gpu.name);
-    const summary = this.#summary(entry);
-    if (this.#told.get(key) === summary) return;
-    this.#told.set(key, summary);
-    this.#announce(EventType.MODIFIED, entry);
+    if (this.#isNews(entry)) this.#announce(EventType.MODIFIED, entry);
   }
 
   device({ gpu }: Entry): Device {
     const record = this.#records.get(keyOf(gpu.name)) ?? Device.create();
     const health = gpuHealth(gpu.conditions, this.#polarity);
-    return { ...record, uuid: record.uuid || gpu.uuid, name: gpu.name, stale: isStale(gpu), health };
+    const device = { ...record, uuid: record.uuid || gpu.uuid, name: gpu.name, stale: isStale(gpu), health };
+    return Object.assign(device, ...this.#uses.map((use) => use(device)));
   }
 
   /** All devices, ordered by name. */
@@ -96,8 +120,18 @@ export class DeviceBook implements CacheObserver {
     return [...view.entries()].map((entry) => this.device(entry)).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  #summary({ gpu }: Entry): string {
-    return `${gpuHealth(gpu.conditions, this.#polarity)} ${isStale(gpu)}`;
+  /** Whether watchers were told something else; from now on they were told this. */
+  #isNews(entry: Entry): boolean {
+    const key = keyOf(entry.gpu.name);
+    const summary = this.#summary(entry);
+    if (this.#told.get(key) === summary) return false;
+    this.#told.set(key, summary);
+    return true;
+  }
+
+  #summary(entry: Entry): string {
+    const { health, stale, allocation, leased } = this.device(entry);
+    return JSON.stringify([health, stale, allocation, leased]);
   }
 
   #announce(type: EventType, entry: Entry): void {

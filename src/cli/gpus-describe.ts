@@ -27,6 +27,7 @@ export function formatDescription(gpu: GpuView, now: number): string {
       ['Readings', readings(device, now)],
       ['NVLink', nvlinks(device)],
       ['Processes', processes(device)],
+      ['Pods', pods(device)],
     );
   }
   sections.push(['Conditions', conditions(gpu.conditions, now)]);
@@ -152,6 +153,12 @@ function processes(device: DeviceView): Rows {
     ['PID', 'KIND', 'MEMORY'],
     ...device.processes.map(({ pid, kind, usedMemoryBytes }) => [String(pid), kind, formatGib(usedMemoryBytes)]),
   ];
+}
+
+function pods({ allocation }: DeviceView): Rows {
+  if (!allocation) return [];
+  const holders = allocation.holders.map((holder) => ['Held by', holder]);
+  return allocation.unknown ? [...holders, ['Held by', 'the kubelet does not say']] : holders;
 }
 
 function conditions(list: readonly Condition[], now: number): Rows {

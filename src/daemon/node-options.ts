@@ -183,6 +183,12 @@ export const agentTable = {
     default: '',
   }),
   'broker-client-key': path({ description: 'PEM file of the key of that certificate', default: '' }),
+  'pod-resources-socket': path({
+    description:
+      "The kubelet's socket that says which pods hold which GPUs, so that none of those is sold; empty for none",
+    default: '',
+    maxBytes: maxSocketPathBytes,
+  }),
   'spool-size': size({
     description: 'Telemetry kept on disk while the broker is away; beyond it the oldest is dropped',
     default: '64MiB',

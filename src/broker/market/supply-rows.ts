@@ -13,7 +13,8 @@ export interface RegisteredNode {
 /**
  * Sellable: the provider may sell, the node is online and in service, the GPU is healthy and not in maintenance. A GPU
  * that is split into MIG instances is not sold whole; its instances are not sold while it is in maintenance.
- * Occupied: its node sees a process compute on it. A driver that lists no processes says nothing against it.
+ * Occupied: its node sees a process compute on it, or a pod holds it, or the node should know of pods and does not. A
+ * driver that lists no processes says nothing against it, and neither does a node without Kubernetes.
  */
 const gpu = sql`jsonb_build_object(
   'id', g.id, 'product', g.product, 'label', g.label, 'score', coalesce(g.score, 0),
@@ -23,7 +24,7 @@ const gpu = sql`jsonb_build_object(
     and not exists (
       select from gpus whole
       where whole.node_id = g.node_id and whole.name = g.parent and whole.status = 'maintenance'),
-  'occupied', coalesce(g.compute_processes, 0) > 0)`;
+  'occupied', coalesce(g.compute_processes, 0) > 0 or coalesce(g.pod_allocation, 'none') <> 'none')`;
 
 /** Of those of the nodes that are registered, by id; all in one snapshot of the database. */
 export async function readNodes(db: Queryable, nodeIds: readonly string[]): Promise<Map<string, RegisteredNode>> {

@@ -10,6 +10,7 @@ export type Role = 'admin' | 'provider' | 'consumer' | 'developer';
 export type ProviderStatus = 'pending_kyc' | 'verified' | 'suspended';
 export type NodeStatus = 'healthy' | 'degraded' | 'offline';
 export type GpuStatus = 'available' | 'allocated' | 'maintenance';
+export type PodAllocation = 'none' | 'held' | 'unknown';
 export type Label = 'simulated' | 'self-reported' | 'measured' | 'challenge-verified';
 export type Severity = 'info' | 'warning' | 'critical';
 
@@ -165,6 +166,7 @@ export interface Schema extends MarketSchema {
     label: Label;
     score: number | null;
     compute_processes: number | null;
+    pod_allocation: PodAllocation | null;
     attributes: Json<Record<string, unknown>>;
     digest: Buffer;
     first_seen_at: Date;

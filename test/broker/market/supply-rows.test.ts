@@ -47,6 +47,13 @@ test.each<[string, TestGpu, { sellable: boolean; occupied: boolean }]>([
   ['one whose MIG is off', { mig: false }, { sellable: true, occupied: false }],
   ['one without a process', { compute_processes: 0 }, { sellable: true, occupied: false }],
   ['one with a process', { compute_processes: 2 }, { sellable: true, occupied: true }],
+  ['one that no pod holds', { pod_allocation: 'none' }, { sellable: true, occupied: false }],
+  ['one that a pod holds', { pod_allocation: 'held' }, { sellable: true, occupied: true }],
+  [
+    'one of which nobody knows whether a pod holds it',
+    { pod_allocation: 'unknown' },
+    { sellable: true, occupied: true },
+  ],
 ])('of a node in service, %s', async (_name, given, expected) => {
   const { db, node } = await setUp();
   await addGpu(db, node, given);

@@ -4,10 +4,11 @@
 // column holds counts as not reported. What the driver does not report stays null.
 import { hash } from 'node:crypto';
 import { type GpuHealth, healthCause } from '../../../daemon/health.ts';
-import type { Device } from '../../../wire/gpubroker/device/v1/device_details.ts';
+import type { Allocation, Device } from '../../../wire/gpubroker/device/v1/device_details.ts';
 import type { Gpu } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import type { Condition } from '../../../wire/nvidia/device/v1alpha1/gpu.ts';
 import { invalid } from '../../refusal.ts';
+import type { PodAllocation } from '../../storage/schema.ts';
 import { type Classification, migProfileOf, type ReportedGpu } from '../products/taxonomy.ts';
 import { hardwareAttributes, type JsonValue } from './gpu-attributes.ts';
 import { storableCount, storableText, storableTime } from './storable.ts';
@@ -37,6 +38,7 @@ export interface ReportedColumns {
   readonly stale: boolean;
   readonly recommended_action: string;
   readonly compute_processes: number | null;
+  readonly pod_allocation: PodAllocation | null;
   readonly attributes: Record<string, JsonValue>;
 }
 
@@ -164,7 +166,13 @@ function reportedColumns(gpu: Gpu, device: Device, name: string): Omit<ReportedC
     stale: device.stale,
     recommended_action: short(gpu.recommendedAction) ?? '',
     compute_processes: storableCount(gpu.computeProcesses, 2 ** 31 - 1),
+    pod_allocation: device.allocation ? podAllocation(device.allocation) : null,
   };
+}
+
+/** Which pods hold it is nobody's business here. */
+function podAllocation({ holders, unknown }: Allocation): PodAllocation {
+  return holders.length > 0 ? 'held' : unknown ? 'unknown' : 'none';
 }
 
 /** A word that is not one of ours says nothing. */

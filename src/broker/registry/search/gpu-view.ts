@@ -40,6 +40,7 @@ export const gpuColumns = [
   'label',
   'score',
   'compute_processes',
+  'pod_allocation',
   'attributes',
   'first_seen_at',
   'changed_at',

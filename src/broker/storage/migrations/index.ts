@@ -6,6 +6,7 @@ import { journal } from './0003-journal.ts';
 import { operation } from './0004-operation.ts';
 import { telemetry } from './0005-telemetry.ts';
 import { market } from './0006-market.ts';
+import { podAllocation } from './0007-pod-allocation.ts';
 
 /** By name; the names say the order. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -15,4 +16,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-operation': operation,
   '0005-telemetry': telemetry,
   '0006-market': market,
+  '0007-pod-allocation': podAllocation,
 };

@@ -50,6 +50,7 @@ const reported = {
   stale: 'boolean',
   recommended_action: 'text',
   compute_processes: 'integer',
+  pod_allocation: 'text',
   attributes: 'jsonb',
 } as const satisfies Partial<Record<keyof GpuWrite, string>>;
 
@@ -62,7 +63,15 @@ const types = sql.raw(
     .join(', '),
 );
 /** What a node can say of a GPU whose driver does not describe it: a card that was dead when its agent started. */
-const undescribed = new Set(['cluster_id', 'provider_id', 'region', 'health', 'stale', 'recommended_action']);
+const undescribed = new Set([
+  'cluster_id',
+  'provider_id',
+  'region',
+  'health',
+  'stale',
+  'recommended_action',
+  'pod_allocation',
+]);
 /** Of such a card the description from before stays. */
 const assignments = sql.raw(
   names
