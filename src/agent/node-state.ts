@@ -8,8 +8,9 @@ import type { Cache, CacheObserver, Change, Entry, Written } from '../cache-serv
 import type { DeviceBook } from '../cache-server/device-details.ts';
 import { toWire } from '../cache-server/gpu.ts';
 import type { Write } from '../cache-server/write.ts';
-import type { Device } from '../wire/gpubroker/device/v1/device_details.ts';
+import type { Device, Readings } from '../wire/gpubroker/device/v1/device_details.ts';
 import { Gpu, type Sample } from '../wire/gpubroker/node/v1/node_link.ts';
+import { toSample } from './sample.ts';
 
 /** Where a {@link CacheState} finds what it shows. */
 export interface CacheStateOptions {
@@ -25,8 +26,8 @@ export class CacheState implements NodeState, CacheObserver {
   readonly #listeners = new Set<(changes: readonly GpuChange[]) => void>();
   /** What the listeners know of each GPU, by name. */
   readonly #told = new Map<string, string>();
-  /** When the readings were taken that the last samples had. */
-  readonly #sampled = new Map<string, number>();
+  /** The readings that the last samples had. */
+  readonly #sampled = new Map<string, Readings>();
   readonly #touched = new Set<string>();
   #flush: NodeJS.Immediate | undefined;
 
@@ -112,21 +113,10 @@ export class CacheState implements NodeState, CacheObserver {
   #sample(entry: Entry): Sample | undefined {
     const gpu = entry.gpu.name;
     const { readings } = this.#options.book.device(entry);
-    const time = readings?.time?.getTime();
-    if (!readings || time === undefined || this.#sampled.get(gpu) === time) return undefined;
-    this.#sampled.set(gpu, time);
-    const { utilizationPercent, memoryUtilizationPercent, memoryUsedBytes, temperatureCelsius } = readings;
-    const { powerMilliwatts, smMhz, memoryMhz } = readings;
-    return {
-      gpu,
-      utilizationPercent,
-      memoryUtilizationPercent,
-      memoryUsedBytes,
-      temperatureCelsius,
-      powerMilliwatts,
-      smMhz,
-      memoryMhz,
-    };
+    const before = this.#sampled.get(gpu);
+    if (!readings?.time || before?.time?.getTime() === readings.time.getTime()) return undefined;
+    this.#sampled.set(gpu, readings);
+    return toSample(gpu, readings, before);
   }
 }
 

@@ -6,6 +6,20 @@ import { nodeStatuses } from './nodes.ts';
 export const resolutions = ['raw', '1m', '1h'] as const;
 export type Resolution = (typeof resolutions)[number];
 
+/** Why clocks are lower than they could be; their places are the bits by which nodes report them. */
+export const throttleReasons = [
+  'idle',
+  'applications-clocks',
+  'power-cap',
+  'hardware-slowdown',
+  'sync-boost',
+  'software-thermal',
+  'hardware-thermal',
+  'power-brake',
+  'display-clocks',
+] as const;
+export type ThrottleReason = (typeof throttleReasons)[number];
+
 export const telemetryLimits = {
   /** Metrics on one page. */
   page: 1_000,
@@ -18,6 +32,7 @@ export const telemetryLimits = {
 /** Share of time, 0 to 1. */
 const Share = Type.Number({ minimum: 0, maximum: 1 });
 const Count = Type.Integer({ minimum: 0 });
+const counted = (description: string) => Type.Optional(Nullable(Type.Integer({ minimum: 0, description })));
 
 const GpuMetric = Type.Object({
   gpu: Type.String({ description: 'Name of the GPU in the node: its UUID in lower case.' }),
@@ -31,6 +46,21 @@ const GpuMetric = Type.Object({
   power_draw_max: Type.Optional(Nullable(Type.Number({ description: 'W.' }))),
   sm_mhz: Type.Optional(Nullable(Count)),
   memory_mhz: Type.Optional(Nullable(Count)),
+  memory_temperature: counted('°C; of a minute or hour the highest, as of all counts that follow.'),
+  energy: counted('J, since the driver was loaded.'),
+  throttle_reasons: Type.Optional(
+    Nullable(
+      Type.Array(OneOf(throttleReasons), {
+        description: 'Why clocks were lower than they could be, at any time of the minute or hour; null for nothing.',
+      }),
+    ),
+  ),
+  pcie_tx: counted('Sent over PCIe, B/s; of a minute or hour the mean, as of all traffic.'),
+  pcie_rx: counted('Received over PCIe, B/s.'),
+  nvlink_tx: counted('Sent over NVLink, B/s.'),
+  nvlink_rx: counted('Received over NVLink, B/s.'),
+  ecc_corrected: counted('Memory errors that were corrected, since the driver was loaded.'),
+  ecc_uncorrected: counted('Memory errors that were not, since the driver was loaded.'),
   samples: Type.Optional(Count),
 });
 export type GpuMetric = Static<typeof GpuMetric>;

@@ -1,8 +1,9 @@
 // What a device's readings are called by those who know dcgm-exporter: names, units and types as DCGM has them.
 //
 // Where dcgm-exporter calls a rate a counter (PCIe throughput, NVLink bandwidth), it is a gauge here.
-import type { DeviceReadings, RecoveryAction, ThrottleReason } from '../devices/record.ts';
+import type { DeviceReadings, RecoveryAction } from '../devices/record.ts';
 import type { LatestDevice } from './latest-devices.ts';
+import { throttleMask } from './throttle-bits.ts';
 
 /** One metric of every device. */
 export interface DcgmMetric {
@@ -14,19 +15,6 @@ export interface DcgmMetric {
 }
 
 const MIB = 2 ** 20;
-
-/** The bits of NVML's mask, from the lowest. */
-const throttleBits: readonly ThrottleReason[] = [
-  'idle',
-  'applications-clocks',
-  'power-cap',
-  'hardware-slowdown',
-  'sync-boost',
-  'software-thermal',
-  'hardware-thermal',
-  'power-brake',
-  'display-clocks',
-];
 
 /** The numbers of NVML. */
 const recoveryActions: readonly RecoveryAction[] = ['none', 'reset', 'reboot', 'drain-p2p', 'drain-and-reset', 'imex'];
@@ -75,8 +63,12 @@ export const dcgmMetrics: readonly DcgmMetric[] = [
   counter('TOTAL_ENERGY_CONSUMPTION', 'Energy since the driver was loaded (in mJ).', (now) => now.energyMillijoules),
   gauge('SM_CLOCK', 'Clock of the compute units (in MHz).', (now) => now.smMhz ?? now.graphicsMhz),
   gauge('MEM_CLOCK', 'Clock of the memory (in MHz).', (now) => now.memoryMhz),
-  gauge('CLOCKS_EVENT_REASONS', 'Why clocks are lower than they could be: the bits of NVML.', throttleMask),
-  gauge('CLOCK_THROTTLE_REASONS', 'The same under its name before DCGM 3.3.', throttleMask),
+  gauge('CLOCKS_EVENT_REASONS', 'Why clocks are lower than they could be: the bits of NVML.', (now) =>
+    throttleMask(now.throttleReasons),
+  ),
+  gauge('CLOCK_THROTTLE_REASONS', 'The same under its name before DCGM 3.3.', (now) =>
+    throttleMask(now.throttleReasons),
+  ),
 
   {
     name: 'DCGM_FI_DEV_XID_ERRORS',
@@ -155,10 +147,6 @@ export const dcgmMetrics: readonly DcgmMetric[] = [
   ),
   counter('NVLINK_RECOVERY_ERROR_COUNT_TOTAL', 'Recoveries of an NVLink.', (now) => now.nvlinkErrors?.recovery),
 ];
-
-function throttleMask({ throttleReasons }: DeviceReadings): number | undefined {
-  return throttleReasons?.reduce((mask, reason) => mask | (1 << throttleBits.indexOf(reason)), 0);
-}
 
 function freeBytes({ record, readings }: LatestDevice['view']): number | undefined {
   const used = readings?.memoryUsedBytes;

@@ -297,6 +297,15 @@ export interface Schema extends MarketSchema {
     power_milliwatts: (number | null)[];
     sm_mhz: (number | null)[];
     memory_mhz: (number | null)[];
+    memory_temperature_celsius: (number | null)[] | null;
+    energy_joules: (string | null)[] | null;
+    throttle_bits: (number | null)[] | null;
+    pcie_tx_kilobytes: (number | null)[] | null;
+    pcie_rx_kilobytes: (number | null)[] | null;
+    nvlink_tx_kilobytes: (number | null)[] | null;
+    nvlink_rx_kilobytes: (number | null)[] | null;
+    ecc_corrected: (number | null)[] | null;
+    ecc_uncorrected: (number | null)[] | null;
   };
   telemetry_rollups: {
     period: '1m' | '1h';
@@ -318,6 +327,17 @@ export interface Schema extends MarketSchema {
     power_count: number;
     power_avg_milliwatts: number | null;
     power_max_milliwatts: number | null;
+    memory_temperature_max: number | null;
+    energy_joules_max: number | null;
+    throttle_bits: number | null;
+    pcie_count: Generated<number>;
+    pcie_tx_kilobytes_avg: number | null;
+    pcie_rx_kilobytes_avg: number | null;
+    nvlink_count: Generated<number>;
+    nvlink_tx_kilobytes_avg: number | null;
+    nvlink_rx_kilobytes_avg: number | null;
+    ecc_corrected_max: number | null;
+    ecc_uncorrected_max: number | null;
   };
   telemetry_late: { node_id: string; hour: Date };
   telemetry_progress: { period: string; through: Date };

@@ -2,14 +2,16 @@
 //
 // It takes half the CPU of the text format, here as in PostgreSQL: bench/broker/copy-formats.ts.
 import type { Sample } from '../../wire/gpubroker/node/v1/node_link.ts';
-import { bytes, integer, percent, smallint } from './rounds.ts';
+import { bits, bytes, integer, percent, smallint, whole } from './rounds.ts';
 
 /** What goes with {@link CopyRows}. */
 export const copyStatement =
   'copy telemetry (node_id, at, gpu_names, utilization_percent, memory_utilization_percent, memory_used_bytes, ' +
-  'temperature_celsius, power_milliwatts, sm_mhz, memory_mhz) from stdin (format binary)';
+  'temperature_celsius, power_milliwatts, sm_mhz, memory_mhz, memory_temperature_celsius, energy_joules, ' +
+  'throttle_bits, pcie_tx_kilobytes, pcie_rx_kilobytes, nvlink_tx_kilobytes, nvlink_rx_kilobytes, ecc_corrected, ' +
+  'ecc_uncorrected) from stdin (format binary)';
 
-const columns = 10;
+const columns = 19;
 /** Signature, flags, length of the extension: the file header of the format. */
 const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const trailer = 0xffff;
@@ -18,10 +20,10 @@ const epoch = Date.UTC(2000, 0, 1);
 const oid = { smallint: 21, bigint: 20, integer: 23, text: 25 } as const;
 /** Dimensions, null flag, element type, length, lower bound. */
 const arrayHeader = 20;
-/** Of a row: field count, node_id, at, and the headers of eight arrays with their lengths. */
-const rowOverhead = 2 + 20 + 12 + 8 * (4 + arrayHeader);
-/** Lengths and values of the seven figures of a GPU. */
-const sampleSize = 3 * (4 + 2) + (4 + 8) + 3 * (4 + 4);
+/** Of a row: field count, node_id, at, and the headers of its arrays with their lengths. */
+const rowOverhead = 2 + 20 + 12 + (columns - 2) * (4 + arrayHeader);
+/** Lengths and values of the figures of a GPU. */
+const sampleSize = 5 * (4 + 2) + 2 * (4 + 8) + 9 * (4 + 4);
 /** Sets of names that are remembered as bytes. */
 const maxNameSets = 20_000;
 
@@ -79,7 +81,16 @@ export class CopyRows {
     end = writeArray(buffer, end, 'smallint', samples, temperature);
     end = writeArray(buffer, end, 'integer', samples, power);
     end = writeArray(buffer, end, 'integer', samples, smClock);
-    this.#end = writeArray(buffer, end, 'integer', samples, memoryClock);
+    end = writeArray(buffer, end, 'integer', samples, memoryClock);
+    end = writeArrayOrNull(buffer, end, 'smallint', samples, memoryTemperature);
+    end = writeArrayOrNull(buffer, end, 'bigint', samples, energy);
+    end = writeArrayOrNull(buffer, end, 'smallint', samples, throttle);
+    end = writeArrayOrNull(buffer, end, 'integer', samples, pcieSent);
+    end = writeArrayOrNull(buffer, end, 'integer', samples, pcieReceived);
+    end = writeArrayOrNull(buffer, end, 'integer', samples, nvlinkSent);
+    end = writeArrayOrNull(buffer, end, 'integer', samples, nvlinkReceived);
+    end = writeArrayOrNull(buffer, end, 'integer', samples, eccCorrected);
+    this.#end = writeArrayOrNull(buffer, end, 'integer', samples, eccUncorrected);
   }
 
   #namesOf(nodeId: string, samples: readonly Sample[]): Buffer {
@@ -108,8 +119,31 @@ const temperature = (sample: Sample) => smallint(sample.temperatureCelsius);
 const power = (sample: Sample) => integer(sample.powerMilliwatts);
 const smClock = (sample: Sample) => integer(sample.smMhz);
 const memoryClock = (sample: Sample) => integer(sample.memoryMhz);
+const memoryTemperature = (sample: Sample) => smallint(sample.memoryTemperatureCelsius);
+const energy = (sample: Sample) => whole(sample.energyJoules);
+const throttle = (sample: Sample) => bits(sample.throttleBits);
+const pcieSent = (sample: Sample) => integer(sample.pcieTxKilobytes);
+const pcieReceived = (sample: Sample) => integer(sample.pcieRxKilobytes);
+const nvlinkSent = (sample: Sample) => integer(sample.nvlinkTxKilobytes);
+const nvlinkReceived = (sample: Sample) => integer(sample.nvlinkRxKilobytes);
+const eccCorrected = (sample: Sample) => integer(sample.eccCorrected);
+const eccUncorrected = (sample: Sample) => integer(sample.eccUncorrected);
 
 const width = { smallint: 2, integer: 4, bigint: 8 } as const;
+
+/** Many nodes have nothing to say of some figures: four bytes for all their GPUs. */
+function writeArrayOrNull(
+  buffer: Buffer,
+  start: number,
+  type: Figure,
+  samples: readonly Sample[],
+  figure: (sample: Sample) => number | undefined,
+): number {
+  for (const sample of samples) {
+    if (figure(sample) !== undefined) return writeArray(buffer, start, type, samples, figure);
+  }
+  return buffer.writeInt32BE(-1, start);
+}
 
 function writeArray(
   buffer: Buffer,

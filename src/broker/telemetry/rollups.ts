@@ -130,6 +130,17 @@ const columns = [
   'power_count',
   'power_avg_milliwatts',
   'power_max_milliwatts',
+  'memory_temperature_max',
+  'energy_joules_max',
+  'throttle_bits',
+  'pcie_count',
+  'pcie_tx_kilobytes_avg',
+  'pcie_rx_kilobytes_avg',
+  'nvlink_count',
+  'nvlink_tx_kilobytes_avg',
+  'nvlink_rx_kilobytes_avg',
+  'ecc_corrected_max',
+  'ecc_uncorrected_max',
 ] as const;
 
 const insert = `insert into telemetry_rollups (period, node_id, gpu_name, at, ${columns.join(', ')})`;
@@ -141,6 +152,9 @@ const origin = "timestamptz '2000-01-01 00:00:00+00'";
 const most = 32_767;
 
 const counted = (value: string) => `least(count(${value}), ${most})::smallint`;
+/** Of traffic both ways count, or neither: then one count is enough for two means. */
+const meanOfBoth = (value: string, other: string) =>
+  `round(avg(${value}) filter (where ${other} is not null))::integer`;
 
 function minutesOf(where: string): string {
   return `${insert}
@@ -149,9 +163,17 @@ function minutesOf(where: string): string {
       ${counted('memory_utilization')}, avg(memory_utilization)::real,
       ${counted('memory_used')}, round(avg(memory_used))::bigint, max(memory_used),
       ${counted('temperature')}, avg(temperature)::real, max(temperature),
-      ${counted('power')}, round(avg(power))::integer, max(power)
+      ${counted('power')}, round(avg(power))::integer, max(power),
+      max(memory_temperature), max(energy), bit_or(throttle),
+      ${counted('pcie_tx::bigint + pcie_rx')}, ${meanOfBoth('pcie_tx', 'pcie_rx')}, ${meanOfBoth('pcie_rx', 'pcie_tx')},
+      ${counted('nvlink_tx::bigint + nvlink_rx')}, ${meanOfBoth('nvlink_tx', 'nvlink_rx')},
+      ${meanOfBoth('nvlink_rx', 'nvlink_tx')},
+      max(corrected), max(uncorrected)
     from telemetry, unnest(gpu_names, utilization_percent, memory_utilization_percent, memory_used_bytes,
-      temperature_celsius, power_milliwatts) as reading (gpu, utilization, memory_utilization, memory_used, temperature, power)
+      temperature_celsius, power_milliwatts, memory_temperature_celsius, energy_joules, throttle_bits, pcie_tx_kilobytes,
+      pcie_rx_kilobytes, nvlink_tx_kilobytes, nvlink_rx_kilobytes, ecc_corrected, ecc_uncorrected)
+      as reading (gpu, utilization, memory_utilization, memory_used, temperature, power, memory_temperature, energy,
+        throttle, pcie_tx, pcie_rx, nvlink_tx, nvlink_rx, corrected, uncorrected)
     where ${where}
     group by node_id, reading.gpu, minute
     ${replace}`;
@@ -171,7 +193,13 @@ function hoursOf(where: string): string {
       max(memory_used_max),
       ${summed('temperature_count')}, (${weighted('temperature_avg', 'temperature_count')})::real, max(temperature_max),
       ${summed('power_count')}, round(${weighted('power_avg_milliwatts', 'power_count')})::integer,
-      max(power_max_milliwatts)
+      max(power_max_milliwatts),
+      max(memory_temperature_max), max(energy_joules_max), bit_or(throttle_bits),
+      ${summed('pcie_count')}, round(${weighted('pcie_tx_kilobytes_avg', 'pcie_count')})::integer,
+      round(${weighted('pcie_rx_kilobytes_avg', 'pcie_count')})::integer,
+      ${summed('nvlink_count')}, round(${weighted('nvlink_tx_kilobytes_avg', 'nvlink_count')})::integer,
+      round(${weighted('nvlink_rx_kilobytes_avg', 'nvlink_count')})::integer,
+      max(ecc_corrected_max), max(ecc_uncorrected_max)
     from telemetry_rollups
     where period = '1m' and ${where}
     group by node_id, gpu_name, hour

@@ -59,6 +59,16 @@ export function integer(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.min(value, maxInteger);
 }
 
+/** A whole number of at most 53 bits; what is none is left out. */
+export function whole(value: number | undefined): number | undefined {
+  return value === undefined || !(value >= 0) ? undefined : Math.round(Math.min(value, maxBytes));
+}
+
+/** Bits that a smallint can hold: those that are known are fewer. */
+export function bits(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : value & maxSmallint;
+}
+
 /** Bytes, exact up to 2^53 − 1. */
 export function bytes(value: bigint | undefined): number | undefined {
   return value === undefined ? undefined : Math.min(Number(value), maxBytes);

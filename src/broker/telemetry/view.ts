@@ -1,6 +1,6 @@
 // Rows of telemetry in the words of the API: shares from 0 to 1, watts, and the node as a whole from its GPUs.
 import type { Selectable } from 'kysely';
-import type { GpuMetric, NodeMetric } from '../../api/telemetry.ts';
+import { type GpuMetric, type NodeMetric, type ThrottleReason, throttleReasons } from '../../api/telemetry.ts';
 import type { NodeStatus, Schema } from '../storage/schema.ts';
 
 type RawRow = Selectable<Schema['telemetry']>;
@@ -9,16 +9,24 @@ type RollupRow = Selectable<Schema['telemetry_rollups']>;
 /** One reading of a node. */
 export function rawMetric(row: RawRow, status: NodeStatus): NodeMetric {
   const gpus = row.gpu_names.map((gpu, place): GpuMetric => {
-    const memory = row.memory_used_bytes[place];
     return {
       gpu,
       utilization: share(row.utilization_percent[place]),
       memory_utilization: share(row.memory_utilization_percent[place]),
-      memory_used_bytes: memory == null ? null : Number(memory),
+      memory_used_bytes: exact(row.memory_used_bytes[place]),
       temperature: row.temperature_celsius[place] ?? null,
       power_draw: watts(row.power_milliwatts[place]),
       sm_mhz: row.sm_mhz[place] ?? null,
       memory_mhz: row.memory_mhz[place] ?? null,
+      memory_temperature: row.memory_temperature_celsius?.[place] ?? null,
+      energy: exact(row.energy_joules?.[place]),
+      throttle_reasons: reasons(row.throttle_bits?.[place]),
+      pcie_tx: bytesOf(row.pcie_tx_kilobytes?.[place]),
+      pcie_rx: bytesOf(row.pcie_rx_kilobytes?.[place]),
+      nvlink_tx: bytesOf(row.nvlink_tx_kilobytes?.[place]),
+      nvlink_rx: bytesOf(row.nvlink_rx_kilobytes?.[place]),
+      ecc_corrected: row.ecc_corrected?.[place] ?? null,
+      ecc_uncorrected: row.ecc_uncorrected?.[place] ?? null,
     };
   });
   return nodeMetric(row.node_id, row.at, status, gpus);
@@ -37,6 +45,15 @@ export function rollupMetric(rows: readonly RollupRow[], statusAt: (at: Date) =>
       temperature_max: row.temperature_max,
       power_draw: watts(row.power_avg_milliwatts),
       power_draw_max: watts(row.power_max_milliwatts),
+      memory_temperature: row.memory_temperature_max,
+      energy: row.energy_joules_max,
+      throttle_reasons: reasons(row.throttle_bits),
+      pcie_tx: bytesOf(row.pcie_tx_kilobytes_avg),
+      pcie_rx: bytesOf(row.pcie_rx_kilobytes_avg),
+      nvlink_tx: bytesOf(row.nvlink_tx_kilobytes_avg),
+      nvlink_rx: bytesOf(row.nvlink_rx_kilobytes_avg),
+      ecc_corrected: row.ecc_corrected_max,
+      ecc_uncorrected: row.ecc_uncorrected_max,
       samples: row.samples,
     }),
   );
@@ -75,6 +92,19 @@ function share(percent: number | null | undefined): number | null {
 
 function watts(milliwatts: number | null | undefined): number | null {
   return milliwatts == null ? null : milliwatts / 1000;
+}
+
+/** An int8 of an array comes as text. */
+function exact(text: string | null | undefined): number | null {
+  return text == null ? null : Number(text);
+}
+
+function bytesOf(kilobytes: number | null | undefined): number | null {
+  return kilobytes == null ? null : kilobytes * 1000;
+}
+
+function reasons(bits: number | null | undefined): ThrottleReason[] | null {
+  return bits == null ? null : throttleReasons.filter((_, place) => (bits >> place) & 1);
 }
 
 /** To the nearest of so many parts of one. */

@@ -7,7 +7,7 @@ import { rollUp } from '../../../src/broker/telemetry/rollups.ts';
 import type { TelemetryStore } from '../../../src/broker/telemetry/store.ts';
 import { startTestApi } from '../../fixtures/broker-http.ts';
 import { addSupply } from '../../fixtures/broker-supply.ts';
-import { hour, noon, round, runningStore, sample } from '../../fixtures/telemetry.ts';
+import { details, hour, noon, round, runningStore, sample } from '../../fixtures/telemetry.ts';
 
 const minute = 60_000;
 /** The clock of the API: ten minutes after noon. */
@@ -69,6 +69,34 @@ test('a batch is taken, and comes back as it was', async () => {
       { gpu: 'gpu-b', utilization: 0.5, temperature: null },
     ],
   });
+});
+
+test('what nodes read besides comes back as it was, and of a minute', async () => {
+  const { as, database, store, nodeId } = await telemetryApi();
+  await database.pool.query("update nodes set spool_id = 'spool' where id = $1", [nodeId]);
+  await store.add(nodeId, 'spool', [round(1, { at: noon, samples: [sample('gpu-a', details), sample('gpu-b')] })]);
+  await rollUp(database.pool, now, noon - hour);
+  const shown = {
+    memory_temperature: 71,
+    energy: 123_457,
+    throttle_reasons: ['power-cap', 'hardware-thermal'],
+    pcie_tx: 6_000_000_000,
+    pcie_rx: 12_000_000_000,
+    nvlink_tx: 40_000_000_000,
+    nvlink_rx: 39_000_000_000,
+    ecc_corrected: 5,
+    ecc_uncorrected: 1,
+  };
+  const nothing = Object.fromEntries(Object.keys(shown).map((name) => [name, null]));
+  for (const resolution of ['raw', '1m']) {
+    const { body } = await as('provider').get(
+      `/telemetry/${nodeId}?from=${time(noon)}&to=${time(noon + minute)}&resolution=${resolution}`,
+    );
+    expect(body.metrics[0].gpus).toMatchObject([
+      { gpu: 'gpu-a', ...shown },
+      { gpu: 'gpu-b', ...nothing },
+    ]);
+  }
 });
 
 test('of events less than five seconds apart one is taken, and the others are refused politely', async () => {

@@ -5,7 +5,7 @@ import type { OpenDatabase } from '../../../src/broker/storage/database.ts';
 import { rollUp } from '../../../src/broker/telemetry/rollups.ts';
 import type { Sample } from '../../../src/wire/gpubroker/node/v1/node_link.ts';
 import { testDatabase } from '../../fixtures/database.ts';
-import { createNodes, hour, noon, round, runningStore, sample } from '../../fixtures/telemetry.ts';
+import { createNodes, details, hour, noon, round, runningStore, sample } from '../../fixtures/telemetry.ts';
 import { runs } from '../../properties.ts';
 
 const minute = 60_000;
@@ -96,6 +96,44 @@ test('equal a recomputation from the readings, in whatever order these come', { 
 function reading(gpu: string, value: number | undefined): Sample {
   return sample(gpu, { utilizationPercent: value, powerMilliwatts: value === undefined ? undefined : value * 1_000 });
 }
+
+test('of counters keep the highest, of traffic the mean, of reasons all', async () => {
+  const database = await testDatabase();
+  const { nodeId } = await createNodes(database);
+  const store = runningStore(database);
+  const at = noon - hour;
+  const samples: Partial<Sample>[] = [
+    details,
+    { ...details, energyJoules: 200_000, throttleBits: 0x8, pcieTxKilobytes: 8_000_000, memoryTemperatureCelsius: 60 },
+    // In a minute of its own, and of traffic one way alone, which says nothing.
+    { nvlinkTxKilobytes: 90_000_000, eccUncorrected: 3, throttleBits: undefined },
+  ];
+  const rounds = samples.map((values, place) =>
+    round(place + 1, { at: at + (place < 2 ? place * 5_000 : 90_000), samples: [sample('a', values)] }),
+  );
+  await store.add(nodeId, 'spool', rounds);
+  await rollUp(database.pool, noon + minute, oldest);
+  const { rows } = await database.pool.query('select * from telemetry_rollups order by period desc, at');
+  const first = {
+    memory_temperature_max: 71,
+    energy_joules_max: 200_000,
+    throttle_bits: 0x4c,
+    pcie_count: 2,
+    pcie_tx_kilobytes_avg: 7_000_000,
+    pcie_rx_kilobytes_avg: 12_000_000,
+    nvlink_count: 2,
+    nvlink_tx_kilobytes_avg: 40_000_000,
+    nvlink_rx_kilobytes_avg: 39_000_000,
+    ecc_corrected_max: 5,
+    ecc_uncorrected_max: 1,
+  };
+  const second = { throttle_bits: null, pcie_count: 0, nvlink_count: 0, nvlink_tx_kilobytes_avg: null };
+  expect(rows).toMatchObject([
+    { period: '1m', ...first },
+    { period: '1m', ...second, ecc_uncorrected_max: 3 },
+    { period: '1h', ...first, ecc_uncorrected_max: 3 },
+  ]);
+});
 
 test('see every row that is stored while they run', async () => {
   const database = await testDatabase();

@@ -2,7 +2,29 @@
 import { expect, test } from 'vitest';
 import { newId } from '../../../src/broker/ids.ts';
 import { testDatabase } from '../../fixtures/database.ts';
-import { createNodes, hour, noon, round, runningStore, sample, sequenceOf, timesOf } from '../../fixtures/telemetry.ts';
+import {
+  createNodes,
+  details,
+  hour,
+  noon,
+  round,
+  runningStore,
+  sample,
+  sequenceOf,
+  timesOf,
+} from '../../fixtures/telemetry.ts';
+
+const noDetails = {
+  memory_temperature_celsius: null,
+  energy_joules: null,
+  throttle_bits: null,
+  pcie_tx_kilobytes: null,
+  pcie_rx_kilobytes: null,
+  nvlink_tx_kilobytes: null,
+  nvlink_rx_kilobytes: null,
+  ecc_corrected: null,
+  ecc_uncorrected: null,
+};
 
 test('stores a round as it was read, and how far the spool has come', async () => {
   const database = await testDatabase();
@@ -23,9 +45,30 @@ test('stores a round as it was read, and how far the spool has come', async () =
       power_milliwatts: [300_000, null],
       sm_mhz: [1_980, null],
       memory_mhz: [2_619, null],
+      ...noDetails,
     },
   ]);
   expect(await sequenceOf(database, nodeId)).toBe(3);
+});
+
+test('stores what else a node may say, and null where no GPU of the round has it', async () => {
+  const database = await testDatabase();
+  const { nodeId } = await createNodes(database);
+  const store = runningStore(database);
+  const { eccUncorrected: _, ...others } = details;
+  await store.add(nodeId, 'spool', [round(1, { samples: [sample('a', others), sample('b', { energyJoules: 0 })] })]);
+  const { rows } = await database.pool.query('select * from telemetry');
+  expect(rows[0]).toMatchObject({
+    memory_temperature_celsius: [71, null],
+    energy_joules: ['123457', '0'],
+    throttle_bits: [0x44, null],
+    pcie_tx_kilobytes: [6_000_000, null],
+    pcie_rx_kilobytes: [12_000_000, null],
+    nvlink_tx_kilobytes: [40_000_000, null],
+    nvlink_rx_kilobytes: [39_000_000, null],
+    ecc_corrected: [5, null],
+    ecc_uncorrected: null,
+  });
 });
 
 test('a round without GPUs is a row too', async () => {
@@ -44,12 +87,23 @@ test('values that a column cannot hold are clamped', async () => {
     memoryUsedBytes: 2n ** 64n - 1n,
     temperatureCelsius: 99_999,
     powerMilliwatts: 4_294_967_295,
+    eccCorrected: 4_294_967_295,
+    throttleBits: 4_294_967_295,
+    energyJoules: Number.POSITIVE_INFINITY,
   };
-  await runningStore(database).add(nodeId, 'spool', [round(1, { samples: [sample('a', wild)] })]);
+  const senseless = { energyJoules: Number.NaN };
+  await runningStore(database).add(nodeId, 'spool', [
+    round(1, { samples: [sample('a', wild), sample('b', senseless)] }),
+  ]);
   const { rows } = await database.pool.query(
-    'select utilization_percent as u, memory_used_bytes as m, temperature_celsius as t, power_milliwatts as p from telemetry',
+    `select utilization_percent[1] as u, memory_used_bytes[1] as m, temperature_celsius[1] as t, power_milliwatts[1] as p,
+       ecc_corrected[1] as c, throttle_bits[1] as b, energy_joules as e from telemetry`,
   );
-  expect(rows).toEqual([{ u: [100], m: [String(Number.MAX_SAFE_INTEGER)], t: [32_767], p: [2_147_483_647] }]);
+  const largest = String(Number.MAX_SAFE_INTEGER);
+  expect(rows).toMatchObject([
+    { u: 100, t: 32_767, p: 2_147_483_647, c: 2_147_483_647, b: 32_767, e: [largest, null] },
+  ]);
+  expect(String(rows[0]?.m)).toBe(largest);
 });
 
 test('what is sent again is stored once, in the same batch as in a later one', async () => {

@@ -7,6 +7,7 @@ import { operation } from './0004-operation.ts';
 import { telemetry } from './0005-telemetry.ts';
 import { market } from './0006-market.ts';
 import { podAllocation } from './0007-pod-allocation.ts';
+import { telemetryDetails } from './0008-telemetry-details.ts';
 
 /** By name; the names say the order. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -17,4 +18,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-telemetry': telemetry,
   '0006-market': market,
   '0007-pod-allocation': podAllocation,
+  '0008-telemetry-details': telemetryDetails,
 };

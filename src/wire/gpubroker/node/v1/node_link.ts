@@ -233,7 +233,47 @@ export interface Sample {
     | number
     | undefined;
   /** Memory clock. */
-  memoryMhz?: number | undefined;
+  memoryMhz?:
+    | number
+    | undefined;
+  /** Memory temperature. */
+  memoryTemperatureCelsius?:
+    | number
+    | undefined;
+  /** Energy used since the driver was loaded. */
+  energyJoules?:
+    | number
+    | undefined;
+  /**
+   * Why clocks are lower than they could be, as bits: 0x1 idle, 0x2 application clocks, 0x4 power cap, 0x8 hardware
+   * slowdown, 0x10 sync boost, 0x20 software thermal, 0x40 hardware thermal, 0x80 power brake, 0x100 display clocks;
+   * absent for none.
+   */
+  throttleBits?:
+    | number
+    | undefined;
+  /** What the device sends over PCIe, in 1,000 bytes a second. */
+  pcieTxKilobytes?:
+    | number
+    | undefined;
+  /** What it receives over PCIe. */
+  pcieRxKilobytes?:
+    | number
+    | undefined;
+  /** What the device sent over NVLink since the sample before, in 1,000 bytes a second. */
+  nvlinkTxKilobytes?:
+    | number
+    | undefined;
+  /** What it received over NVLink. */
+  nvlinkRxKilobytes?:
+    | number
+    | undefined;
+  /** Memory errors that were corrected, since the driver was loaded. */
+  eccCorrected?:
+    | number
+    | undefined;
+  /** Memory errors that were not, since the driver was loaded. */
+  eccUncorrected?: number | undefined;
 }
 
 /** NewKey is the node's next key. */
@@ -1515,6 +1555,15 @@ function createBaseSample(): Sample {
     powerMilliwatts: undefined,
     smMhz: undefined,
     memoryMhz: undefined,
+    memoryTemperatureCelsius: undefined,
+    energyJoules: undefined,
+    throttleBits: undefined,
+    pcieTxKilobytes: undefined,
+    pcieRxKilobytes: undefined,
+    nvlinkTxKilobytes: undefined,
+    nvlinkRxKilobytes: undefined,
+    eccCorrected: undefined,
+    eccUncorrected: undefined,
   };
 }
 
@@ -1546,6 +1595,33 @@ export const Sample: MessageFns<Sample> = {
     }
     if (message.memoryMhz !== undefined) {
       writer.uint32(64).uint32(message.memoryMhz);
+    }
+    if (message.memoryTemperatureCelsius !== undefined) {
+      writer.uint32(72).uint32(message.memoryTemperatureCelsius);
+    }
+    if (message.energyJoules !== undefined) {
+      writer.uint32(81).double(message.energyJoules);
+    }
+    if (message.throttleBits !== undefined) {
+      writer.uint32(88).uint32(message.throttleBits);
+    }
+    if (message.pcieTxKilobytes !== undefined) {
+      writer.uint32(96).uint32(message.pcieTxKilobytes);
+    }
+    if (message.pcieRxKilobytes !== undefined) {
+      writer.uint32(104).uint32(message.pcieRxKilobytes);
+    }
+    if (message.nvlinkTxKilobytes !== undefined) {
+      writer.uint32(112).uint32(message.nvlinkTxKilobytes);
+    }
+    if (message.nvlinkRxKilobytes !== undefined) {
+      writer.uint32(120).uint32(message.nvlinkRxKilobytes);
+    }
+    if (message.eccCorrected !== undefined) {
+      writer.uint32(128).uint32(message.eccCorrected);
+    }
+    if (message.eccUncorrected !== undefined) {
+      writer.uint32(136).uint32(message.eccUncorrected);
     }
     return writer;
   },
@@ -1627,6 +1703,78 @@ export const Sample: MessageFns<Sample> = {
             message.memoryMhz = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.memoryTemperatureCelsius = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.energyJoules = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.throttleBits = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.pcieTxKilobytes = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.pcieRxKilobytes = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.nvlinkTxKilobytes = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.nvlinkRxKilobytes = reader.uint32();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.eccCorrected = reader.uint32();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.eccUncorrected = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1654,6 +1802,15 @@ export const Sample: MessageFns<Sample> = {
     message.powerMilliwatts = object.powerMilliwatts ?? undefined;
     message.smMhz = object.smMhz ?? undefined;
     message.memoryMhz = object.memoryMhz ?? undefined;
+    message.memoryTemperatureCelsius = object.memoryTemperatureCelsius ?? undefined;
+    message.energyJoules = object.energyJoules ?? undefined;
+    message.throttleBits = object.throttleBits ?? undefined;
+    message.pcieTxKilobytes = object.pcieTxKilobytes ?? undefined;
+    message.pcieRxKilobytes = object.pcieRxKilobytes ?? undefined;
+    message.nvlinkTxKilobytes = object.nvlinkTxKilobytes ?? undefined;
+    message.nvlinkRxKilobytes = object.nvlinkRxKilobytes ?? undefined;
+    message.eccCorrected = object.eccCorrected ?? undefined;
+    message.eccUncorrected = object.eccUncorrected ?? undefined;
     return message;
   },
 };
