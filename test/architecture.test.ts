@@ -49,6 +49,10 @@ const mayImport: Record<string, string[]> = {
   'src/agent/devices/intel/': [...sourceGround, ...hostGround, 'src/agent/devices/sysfs/'],
   'src/agent/devices/': ['src/daemon/'],
   'src/agent/verification/': ['src/proof/'],
+  'src/agent/health/': [
+    'src/daemon/',
+    ...['absence', 'backoff', 'pci', 'record', 'source', 'view'].map((name) => `src/agent/devices/${name}.ts`),
+  ],
   'src/agent/telemetry/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts', 'src/agent/devices/view.ts'],
   'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],

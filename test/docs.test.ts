@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { observeLink } from '../src/agent/broker-link-metrics.ts';
-import { observeSources } from '../src/agent/metrics.ts';
+import { countXids, observeHealth, observeSources } from '../src/agent/metrics.ts';
 import { observePodResources } from '../src/agent/occupancy/occupancy.ts';
 import { LatestDevices } from '../src/agent/telemetry/latest-devices.ts';
 import { observeDevices } from '../src/agent/telemetry/metrics.ts';
@@ -30,6 +30,7 @@ const upOptionsOfItsOwn = Object.fromEntries(
 );
 
 /** A link that has done nothing. */
+const nothingMissing = () => ({ gone: [], unshown: [] });
 const noLink: Parameters<typeof observeLink>[1] = {
   link: {
     state: {
@@ -78,7 +79,9 @@ test('every metric of a daemon stands in operations.md', async () => {
   const server = await startCacheServer();
   try {
     collectDefaultMetrics({ register: server.registry });
-    observeSources(server.registry, () => []);
+    observeSources(server.registry, () => [], 'on');
+    observeHealth(server.registry, () => [], nothingMissing);
+    countXids(server.registry);
     observeDevices(server.registry, new LatestDevices(), 'node');
     observeLink(server.registry, noLink);
     observePodResources(server, { isKnown: false });
@@ -97,7 +100,9 @@ test('no metric stands in operations.md that does not exist', async () => {
   try {
     const registry = Registry.merge([server.registry]);
     collectDefaultMetrics({ register: registry });
-    observeSources(registry, () => []);
+    observeSources(registry, () => [], 'on');
+    observeHealth(registry, () => [], nothingMissing);
+    countXids(registry);
     observeDevices(registry, new LatestDevices(), 'node');
     observeLink(registry, noLink);
     observePodResources({ registry }, { isKnown: false });

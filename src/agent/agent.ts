@@ -1,5 +1,6 @@
 // The agent put together: the cache server, and the supervisors whose devices it serves, as steps of a daemon's life.
-
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import type { DeviceBook } from '../cache-server/device-details.ts';
 import { type CacheServer, cacheServerSteps } from '../cache-server/serve.ts';
 import type { DaemonContext } from '../daemon/daemon.ts';
@@ -9,8 +10,12 @@ import type { AgentState, JoinedBroker } from './broker-link.ts';
 import { type Supervisor, startingSource } from './devices/supervisor.ts';
 import type { DeviceListener, SourceView } from './devices/view.ts';
 import { Gpus } from './gpus.ts';
-import { observeSources } from './metrics.ts';
+import { HealthBook } from './health/health-book.ts';
+import { consecutiveLooks } from './health/recovery.ts';
+import { KernelWitness } from './kernel-witness.ts';
+import { countXids, observeHealth, observeSources } from './metrics.ts';
 import { occupancyStep } from './occupancy/occupancy.ts';
+import { RollCall } from './roll-call.ts';
 import { judgeSource, sourceNames, sourceOptions, superviseSource, toSource } from './sources.ts';
 import { LatestDevices } from './telemetry/latest-devices.ts';
 import { observeDevices } from './telemetry/metrics.ts';
@@ -73,6 +78,22 @@ function brokerStep(
   };
 }
 
+/** The rules by which devices are judged; none where health checks are off. */
+function healthRules(
+  { healthChecks, healthQuietPeriod, ignoredXids, fatalXids }: AgentOptions,
+  registry: Registry,
+): HealthBook | undefined {
+  const onXid = countXids(registry);
+  if (healthChecks === 'off') return undefined;
+  return new HealthBook({
+    quietPeriod: healthQuietPeriod,
+    probe: consecutiveLooks,
+    clock: () => performance.now(),
+    xids: { ignored: ignoredXids, fatal: fatalXids },
+    onXid,
+  });
+}
+
 /** The supervisors, and the way of their devices into the cache. */
 class Devices {
   readonly #context: DaemonContext<AgentOptions>;
@@ -81,6 +102,9 @@ class Devices {
   readonly #latest = new LatestDevices();
   readonly #supervisors = new Map<string, Supervisor>();
   #gpus: Gpus | undefined;
+  #health: HealthBook | undefined;
+  #rollCall: RollCall | undefined;
+  #kernelLog: KernelWitness | undefined;
   #server: CacheServer | undefined;
   /** Resolves when every source has been looked through, or nobody waits for that any more. */
   readonly #looked = Promise.withResolvers<void>();
@@ -113,11 +137,21 @@ class Devices {
   }
 
   opened(server: CacheServer): void {
-    const { cache, book } = server;
+    const { cache, book, rebooted } = server;
+    const { options, log, readiness, registry } = this.#context;
     this.#server = server;
-    this.#gpus = new Gpus(cache, book, this.#context.log);
-    observeSources(this.#context.registry, () => this.sources());
-    observeDevices(this.#context.registry, this.#latest, this.#context.options.nodeName);
+    this.#health = healthRules(options, registry);
+    const gpus = new Gpus(cache, book, log, this.#health, rebooted);
+    const rollCall = new RollCall(options.hostRoot, readiness, gpus);
+    this.#gpus = gpus;
+    this.#rollCall = rollCall;
+    observeSources(registry, () => this.sources(), options.healthChecks);
+    observeDevices(registry, this.#latest, options.nodeName);
+    observeHealth(
+      registry,
+      () => gpus.conditions(),
+      () => rollCall.missing(),
+    );
   }
 
   async start(abort: AbortSignal): Promise<void> {
@@ -136,7 +170,9 @@ class Devices {
   async stop(): Promise<void> {
     clearTimeout(this.#patience);
     clearInterval(this.#cardsTimer);
-    await Promise.all([...this.#supervisors.values()].map((supervisor) => supervisor.stop()));
+    this.#rollCall?.stop();
+    const supervisors = [...this.#supervisors.values()];
+    await Promise.all([this.#kernelLog?.stop(), ...supervisors.map((supervisor) => supervisor.stop())]);
     this.#gpus?.stop();
   }
 
@@ -149,6 +185,7 @@ class Devices {
       this.#see(startingSource(name));
     }
     for (const name of fresh) this.#supervisors.get(name)?.start();
+    if (fresh.includes('nvml')) this.#watchHost();
   }
 
   /** Starts what cards have come for, and gives up a source that found nothing and that no card here is for. */
@@ -169,14 +206,34 @@ class Devices {
       deviceChanged: (view) => {
         this.#latest.deviceChanged(view);
         this.#gpus?.show(view);
+        this.#rollCall?.seen(view);
       },
       deviceRemoved: (uuid) => {
         this.#latest.deviceRemoved(uuid);
-        this.#gpus?.remove(uuid);
+        this.#rollCall?.removed(uuid);
       },
-      eventReported: (_source, event) => this.#latest.eventReported(event),
+      eventReported: (source, event) => {
+        this.#latest.eventReported(event);
+        this.#gpus?.take(source, event);
+      },
       sourceChanged: (source) => this.#see(source),
     };
+  }
+
+  /** What the machine itself says of NVIDIA's GPUs, whatever their driver does. */
+  #watchHost(): void {
+    const { options, log, readiness } = this.#context;
+    this.#rollCall?.watchBus();
+    if (options.kernelLog === 'off' || !this.#health || this.#kernelLog) return;
+    this.#kernelLog = new KernelWitness({
+      path: join(options.hostRoot, 'dev/kmsg'),
+      health: this.#health,
+      take: (uuid, code) => this.#gpus?.take('nvml', { uuid, kind: 'xid', data: code }, 'kernel log'),
+      // Where nobody asked for the log, it is no trouble that it cannot be read.
+      readiness: options.kernelLog === 'on' ? readiness : undefined,
+      log,
+    });
+    this.#kernelLog.start();
   }
 
   #see(source: SourceView): void {
@@ -190,7 +247,8 @@ class Devices {
     const complete = this.sources().every(
       ({ state, enumerated, unidentified }) => state === 'running' && enumerated && unidentified === 0,
     );
-    if (this.#patienceOver && complete) this.#gpus?.removeUnseen();
+    const unseen = this.#patienceOver && complete ? this.#gpus?.removeUnseen() : undefined;
+    if (unseen?.length) this.#rollCall?.unseen(unseen);
     if (this.#patienceOver || complete) this.#looked.resolve();
   }
 }

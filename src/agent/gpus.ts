@@ -1,19 +1,23 @@
 // Carries what the supervisors see into the cache: one GPU for every device, with its conditions and its record.
 //
-// A device's latest view is all that counts. It is written at once. What the cache refuses (too many writes wait), and
-// a condition that another provider owns, is written again later, ever more rarely, until it is in or the device is
-// gone. The other conditions of the GPU do not wait for it.
+// A device's latest view, and what health rules have found of it, is all that counts. It is written at once. What the
+// cache refuses (too many writes wait), and a condition that another provider owns, is written again later, ever more
+// rarely, until it is in or the device is gone. The other conditions of the GPU do not wait for it.
+import { isDeepStrictEqual } from 'node:util';
 import type { Cache } from '../cache-server/cache.ts';
 import type { DeviceBook } from '../cache-server/device-details.ts';
 import { CacheError } from '../cache-server/errors.ts';
 import type { CachedGpu, OwnedCondition } from '../cache-server/gpu.ts';
 import { ownerIsLive } from '../cache-server/plan.ts';
-import { agentProvider, type ReportedStatus, type Write } from '../cache-server/write.ts';
+import { agentProvider, type ReportedCondition, type ReportedStatus, type Write } from '../cache-server/write.ts';
 import type { Log } from '../daemon/logger.ts';
-import { statusOf } from './conditions.ts';
+import { rememberedOf, statusOf } from './conditions.ts';
 import { toDevice } from './device.ts';
 import { Backoff } from './devices/backoff.ts';
+import type { DeviceEvent } from './devices/source.ts';
 import type { DeviceView } from './devices/view.ts';
+import type { HealthBook } from './health/health-book.ts';
+import type { Witness } from './health/witnesses.ts';
 
 /** How long a refused write waits before it is tried again, in milliseconds. */
 const retryBackoff = { first: 1_000, longest: 60_000, clock: () => performance.now(), random: Math.random };
@@ -31,31 +35,38 @@ export class Gpus {
   readonly #cache: Cache;
   readonly #book: DeviceBook;
   readonly #log: Log;
+  readonly #health: HealthBook | undefined;
   /** The latest view of each device, by name in the cache. */
   readonly #views = new Map<string, DeviceView>();
+  /** What is to be reported of each. */
+  readonly #statuses = new Map<string, ReportedStatus>();
   readonly #refused = new Map<string, Refused>();
   /** What the agent reported before the restart and has not seen since. */
   readonly #unseen: Set<string>;
 
-  constructor(cache: Cache, book: DeviceBook, log: Log) {
+  /**
+   * @param health the rules by which devices are judged; without them only what the driver answers counts
+   * @param rebooted whether the machine has booted since the cache was written
+   */
+  constructor(cache: Cache, book: DeviceBook, log: Log, health?: HealthBook, rebooted = false) {
     this.#cache = cache;
     this.#book = book;
     this.#log = log;
-    this.#unseen = new Set(
-      [...cache.peek().entries()]
-        .filter(({ gpu }) => gpu.conditions.some(({ provider }) => provider === agentProvider))
-        .map(({ gpu }) => gpu.name.toLowerCase()),
+    this.#health = health;
+    const own = [...cache.peek().entries()].filter(({ gpu }) =>
+      gpu.conditions.some(({ provider }) => provider === agentProvider),
     );
+    this.#unseen = new Set(own.map(({ gpu }) => gpu.name.toLowerCase()));
+    for (const { gpu } of own) health?.remember(gpu.uuid, rememberedOf(gpu), rebooted);
   }
 
   /** Shows a device as it is now. */
   show(view: DeviceView): void {
     const name = view.uuid.toLowerCase();
-    const before = this.#views.get(name);
     // A copy: the supervisor changes its views in place.
     this.#views.set(name, { ...view });
     this.#unseen.delete(name);
-    if (before?.state !== view.state || before.message !== view.message) this.#write(name);
+    this.#report(this.#health?.look(view) ?? [name]);
     try {
       this.#book.set(view.uuid, toDevice(view));
     } catch (error) {
@@ -64,21 +75,44 @@ export class Gpus {
     }
   }
 
+  /** Takes what the driver of a source, or the kernel's log, reports of a device. */
+  take(source: string, event: DeviceEvent, witness?: Witness): void {
+    this.#report(this.#health?.report(source, event, witness) ?? []);
+  }
+
+  /** Keeps a device that its driver shows no more, though it is still there. */
+  keepUnshown(uuid: string): void {
+    this.#report(this.#health?.unshown(uuid) ?? []);
+  }
+
   /** Removes a device for good. */
   remove(uuid: string): void {
     const name = uuid.toLowerCase();
     this.#views.delete(name);
+    this.#statuses.delete(name);
+    this.#health?.remove(uuid);
     this.#settled(name);
     this.#delete(name);
   }
 
-  /** Removes what was there before the restart and is not now; to be called once every source has been looked through. */
-  removeUnseen(): void {
-    for (const name of this.#unseen) {
+  /**
+   * Removes what was there before the restart and is not now; to be called once every source has been looked through.
+   *
+   * @returns the names of what it removes
+   */
+  removeUnseen(): string[] {
+    const unseen = [...this.#unseen];
+    for (const name of unseen) {
       this.#log.warn({ gpu: name }, 'the GPU was here before the restart and is gone');
       this.#delete(name);
     }
     this.#unseen.clear();
+    return unseen;
+  }
+
+  /** The conditions that the agent reports of all devices, for counting. */
+  *conditions(): Iterable<ReportedCondition> {
+    for (const { conditions } of this.#statuses.values()) yield* conditions;
   }
 
   /** How many processes compute on a GPU; undefined where the driver does not say, or nothing was read. */
@@ -92,15 +126,29 @@ export class Gpus {
     for (const { timer } of this.#refused.values()) clearTimeout(timer);
     this.#refused.clear();
     this.#views.clear();
+    this.#statuses.clear();
+  }
+
+  /** Writes those whose status is another one now. */
+  #report(names: Iterable<string>): void {
+    for (const name of names) {
+      const view = this.#views.get(name);
+      if (!view) continue;
+      const status = statusOf(view, this.#health?.findings(name) ?? []);
+      if (isDeepStrictEqual(status, this.#statuses.get(name))) continue;
+      this.#statuses.set(name, status);
+      this.#write(name);
+    }
   }
 
   #write(name: string): void {
     clearTimeout(this.#refused.get(name)?.timer);
     const view = this.#views.get(name);
-    if (!view) return;
+    const wanted = this.#statuses.get(name);
+    if (!view || !wanted) return;
     this.#cache.hold(name);
     const current = this.#cache.peek().get(name)?.gpu;
-    const { status, withheld } = withoutForeign(statusOf(view), current);
+    const { status, withheld } = withoutForeign(wanted, current);
     Promise.all(writesOf(view, status, current).map((write) => this.#cache.write(write))).then(
       () => this.#written(name, withheld),
       (error: unknown) => this.#failed(name, error),

@@ -47,10 +47,10 @@ const actionsBySeverity = [
   'RebootNode',
 ];
 
-/** The most severe of what the providers recommend; one that is not in the list above counts least. */
-function mostSevereAction(gpu: CachedGpu): string {
+/** The most severe of several recommended actions, the first of equals; one that is not in the list above counts least. */
+export function mostSevereAction(actions: Iterable<string>): string {
   let worst = '';
-  for (const action of Object.values(gpu.actions)) {
+  for (const action of actions) {
     if (worst === '' || actionsBySeverity.indexOf(action) > actionsBySeverity.indexOf(worst)) worst = action;
   }
   return worst;
@@ -74,7 +74,7 @@ export function toWire(gpu: CachedGpu): Gpu {
         reason,
         message,
       })),
-      recommendedAction: mostSevereAction(gpu),
+      recommendedAction: mostSevereAction(Object.values(gpu.actions)),
     },
     resourceVersion: BigInt(gpu.version),
   };

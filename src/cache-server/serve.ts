@@ -28,6 +28,8 @@ import { StateFile } from './state/state-file.ts';
 export interface CacheServer {
   readonly cache: Cache;
   readonly book: DeviceBook;
+  /** Whether the machine has booted since the cache was written. */
+  readonly rebooted: boolean;
 }
 
 /** What the daemon adds to its cache server. */
@@ -86,7 +88,7 @@ export function cacheServerSteps(
       const { heartbeatInterval } = options;
       served = { cache, watches, book, providers, heartbeatInterval, controlled, health, reflection };
       giveUp = expectReconfirmation(cache, heartbeatInterval);
-      opened?.({ cache, book });
+      opened?.({ cache, book, rebooted: state.restored.rebooted });
     },
     async stop() {
       giveUp();

@@ -18,6 +18,9 @@ const polarities = ['good', 'bad', 'info'] as const satisfies readonly Polarity[
 /** The longest path of a Unix socket that every system takes. */
 export const maxSocketPathBytes = 107;
 
+/** By far more than there are. */
+const maxXid = 1_023;
+
 export const cacheServerTable = {
   'unix-socket': path({
     description: 'Unix socket on which the device API is served',
@@ -164,6 +167,31 @@ export const agentTable = {
     min: '100ms',
     max: '1h',
   }),
+  'health-checks': choice({
+    description: 'Whether XIDs, error counters, heat and the like become conditions of the GPUs',
+    choices: ['on', 'off'],
+    default: 'on',
+  }),
+  'ignored-xids': xidList({
+    description: 'XIDs that are counted and logged, and no more; nothing for none',
+    default: [13, 31, 43, 45, 68, 109],
+  }),
+  'fatal-xids': xidList({
+    description: 'XIDs that make a GPU unhealthy besides those that do anyway; they win over ignored ones',
+    default: [],
+  }),
+  'health-quiet-period': duration({
+    description: 'How long a GPU that failed must be without trouble before it counts as healthy again',
+    default: '5m',
+    min: '0s',
+    max: '24h',
+  }),
+  'kernel-log': choice({
+    description:
+      "Whether XIDs are read from the kernel's log (dev/kmsg below host-root) too; auto where it can be read",
+    choices: ['auto', 'on', 'off'],
+    default: 'auto',
+  }),
   'broker-url': custom({
     description: 'The broker that this node joins, by TLS; empty for none',
     allowed: 'https://HOST:PORT, or nothing for no broker',
@@ -244,6 +272,23 @@ function* agentRules(values: AgentOptions): Iterable<CodedError> {
   if ((brokerClientCert === '') !== (brokerClientKey === '')) {
     yield optionConflict('only one of broker-client-cert and broker-client-key is given', 'give both or neither');
   }
+}
+
+/** A list of XIDs, in any order. */
+function xidList(spec: { readonly description: string; readonly default: readonly number[] }) {
+  return custom<ReadonlySet<number>>({
+    description: spec.description,
+    allowed: `XIDs from 1 to ${maxXid}, separated by commas, or nothing for none`,
+    fallback: () => new Set(spec.default),
+    repeatable: true,
+    parse: parseXids,
+    format: (codes) => [...codes].join(','),
+  });
+}
+
+function parseXids(text: string): ReadonlySet<number> | undefined {
+  const codes = splitList(text).map((item) => (/^\d{1,4}$/.test(item) ? Number(item) : 0));
+  return codes.every((code) => code >= 1 && code <= maxXid) ? new Set(codes) : undefined;
 }
 
 function isBrokerUrl(text: string): boolean {

@@ -256,7 +256,10 @@ export class StateFile implements ChangeStore, RegistrationStore {
 }
 
 /** What was there before the restart. */
-type Kept = Pick<Restored, 'gpus' | 'registrations' | 'version'>;
+interface Kept extends Pick<Restored, 'gpus' | 'registrations' | 'version'> {
+  /** Whether the machine has booted since; not where nobody can say. */
+  readonly rebooted: boolean;
+}
 
 /** What the data folder says, damaged files set aside. */
 function restore(options: StateFileOptions): Kept {
@@ -264,15 +267,16 @@ function restore(options: StateFileOptions): Kept {
   const state = readState(folder, onDamage, now());
   const reservation = readReservation(folder);
   if (reservation === 'damaged') onDamage(`${join(folder, 'versions')} cannot be read`);
-  if (!state && !reservation) return { gpus: [], registrations: [], version: 0 };
+  if (!state && !reservation) return { gpus: [], registrations: [], version: 0, rebooted: false };
+  const rebooted = bootId !== '' && state !== undefined && state.boot !== '' && state.boot !== bootId;
   const { gpus, registrations } = state ?? { gpus: [], registrations: [] };
   const exact = state && !state.damage && (state.closed || (bootId !== '' && state.boot === bootId));
   if (exact && reservation && reservation !== 'damaged' && !reservation.lossy) {
-    return { gpus, registrations, version: state.version };
+    return { gpus, registrations, version: state.version, rebooted };
   }
   // Without a readable reservation, milliseconds since the epoch lie above any count of changes.
   const beyond = reservation && reservation !== 'damaged' ? reservation.reserved : now();
-  return { gpus, registrations, version: Math.max(state?.version ?? 0, beyond) };
+  return { gpus, registrations, version: Math.max(state?.version ?? 0, beyond), rebooted };
 }
 
 function readState(folder: string, onDamage: StateFileOptions['onDamage'], now: number): Restored | undefined {
