@@ -1,5 +1,6 @@
 // The tree of `gpubroker conditions`: names, arguments, help. What a command does is in the file of its name.
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../daemon/duration.ts';
 import type { Reported } from './conditions.ts';
 import { type NodeOptions, nodeCommand, withNode } from './node-command.ts';
 
@@ -93,6 +94,31 @@ function addProviders(conditions: Command): void {
   );
   nodeCommand(
     conditions,
+    'register',
+    'miss a provider that does not register itself: each of its writes is a beat',
+    'gpubroker conditions register dcgm --interval 30s --type DCGMHealth',
+  )
+    .addArgument(new Argument('<provider>', 'its id').argParser(parseProvider))
+    .addOption(
+      new Option(
+        '--interval <duration>',
+        'how often it reports at least (default: --heartbeat-interval of the daemon)',
+      ).argParser(parseInterval),
+    )
+    .option('--type <type...>', 'condition types that nobody else may report while it does')
+    .action((provider: string, options: NodeOptions & { interval?: number; type?: string[] }) =>
+      withNode(options, async (client) =>
+        (await import('./condition-providers.ts')).registerProvider(
+          client,
+          provider,
+          options.type ?? [],
+          options.interval ?? 0,
+          options.json ?? false,
+        ),
+      ),
+    );
+  nodeCommand(
+    conditions,
     'unregister',
     'expect a provider no more; its conditions turn Unknown',
     'gpubroker conditions unregister dcgm --remove',
@@ -109,6 +135,13 @@ function addProviders(conditions: Command): void {
         ),
       ),
     );
+}
+
+/** The daemon knows the bounds; what does not fit its field must not reach the call. */
+function parseInterval(text: string): number {
+  const ms = parseDuration(text);
+  if (ms && ms < 2 ** 32) return ms;
+  throw new InvalidArgumentError('Give a duration with its unit, for instance 500ms, 30s or 1m.');
 }
 
 function asProvider(command: Command): Command {

@@ -1,4 +1,4 @@
-// `gpubroker conditions providers` and `conditions unregister`: who reports on the GPUs of this node.
+// `gpubroker conditions providers`, `register` and `unregister`: who reports on the GPUs of this node, and is missed.
 import { formatDuration } from '../daemon/duration.ts';
 import type { Provider } from '../wire/gpubroker/device/v1/provider_registry.ts';
 import type { NodeClient } from './node-client.ts';
@@ -11,6 +11,19 @@ export async function listProviders(client: NodeClient, json: boolean): Promise<
   if (json) printJson({ providers });
   else if (providers.length === 0) remark('Nobody has registered, and nobody reports a condition.');
   else print(formatProviders(providers, Date.now()));
+}
+
+/** Registers a provider that does not do so itself. */
+export async function registerProvider(
+  client: NodeClient,
+  provider: string,
+  types: string[],
+  intervalMs: number,
+  json: boolean,
+): Promise<void> {
+  const heartbeatIntervalMillis = await client.register(provider, types, intervalMs);
+  if (json) printJson({ provider, heartbeatIntervalMillis });
+  else print(oneLine(`${provider} is expected to report every ${formatDuration(heartbeatIntervalMillis)}`));
 }
 
 /** Ends the registration of a provider. */

@@ -132,6 +132,13 @@ export class NodeClient {
     }
   }
 
+  /** Registers a provider; an interval of 0 is the daemon's own. Returns the interval that holds, in milliseconds. */
+  async register(provider: string, conditionTypes: string[], intervalMs: number): Promise<number> {
+    const request = { conditionTypes, heartbeatIntervalMillis: intervalMs };
+    const answer = await this.#call(this.#registry, this.#registry.register, request, '', of(provider));
+    return answer.heartbeatIntervalMillis;
+  }
+
   /** Ends the registration of a provider; its conditions turn Unknown, or go. */
   async unregister(provider: string, removeConditions: boolean): Promise<void> {
     await this.#call(this.#registry, this.#registry.unregister, { removeConditions }, '', of(provider));

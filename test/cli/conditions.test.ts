@@ -177,6 +177,18 @@ describe('providers', () => {
     );
   });
 
+  test('that only write are registered by the operator, and are missed when they write no more', async () => {
+    await report('plain', 'gpu-a', [{ type: 'Ready', status: 'True' }]);
+    const argv = ['register', 'plain', '--interval', '300ms', '--type', 'Ready', 'Extra'];
+    const { code, stdout } = await conditions(...argv);
+    expect([code, stdout]).toEqual([0, 'plain is expected to report every 300ms\n']);
+    expect(JSON.parse((await conditions('providers', '--json')).stdout)).toMatchObject({
+      providers: [{ id: 'plain', state: 'connected', conditionTypes: ['Ready', 'Extra'] }],
+    });
+    await expect.poll(shown, { timeout: 5_000 }).toEqual(['Ready=Unknown']);
+    expect((await conditions('register', 'plain')).stdout).toBe('plain is expected to report every 3s\n');
+  });
+
   test('are expected no more once they are unregistered', async () => {
     await server.client.ok('Register', { heartbeat_interval_millis: 60_000 }, 'dcgm');
     await report('dcgm', 'gpu-a', [{ type: 'DCGMHealth', status: 'True' }]);
@@ -204,6 +216,9 @@ describe('failures', () => {
     [['set', '--gpu', 'gpu-a', '--type', 'a b', '--status', 'True'], 'status.conditions[0].type: "a b" is not', 2],
     [['set', '--gpu', 'gpu-a', '--type', 'A', '--status', 'True', '--provider', 'ü'], 'Give at most 128 letters', 2],
     [['set', '--gpu', 'gpu-a', '--type', 'A', '--status', 'True', '--provider', 'gpubroker-agent'], 'the agent', 2],
+    [['register', 'a', '--interval', '5'], 'Give a duration with its unit', 2],
+    [['register', 'a', '--interval', '1h'], 'heartbeat_interval_millis: 3600000 is not allowed; 100 to 600000', 2],
+    [['register', 'default'], 'a name of your own is', 2],
     [['unregister', 'a b'], 'Give at most 128 letters', 2],
     [['clear', '--gpu', 'gpu-x'], 'no GPU is named gpu-x', 3],
     [['list', '--gpu', 'gpu-x'], 'no GPU is named gpu-x', 3],
@@ -225,8 +240,11 @@ describe('failures', () => {
   });
 });
 
-test.each(['list', 'set', 'clear', 'providers', 'unregister'])('conditions %s --help has an example', async (name) => {
-  const { code, stdout } = await command('conditions', name, '--help');
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/Example:\n {2}gpubroker conditions \w+/);
-});
+test.each(['list', 'set', 'clear', 'providers', 'register', 'unregister'])(
+  'conditions %s --help has an example',
+  async (name) => {
+    const { code, stdout } = await command('conditions', name, '--help');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Example:\n {2}gpubroker conditions \w+/);
+  },
+);

@@ -77,6 +77,13 @@ describe('a registered provider that goes silent', () => {
     );
   });
 
+  test('recommends nothing any more, also where it had no conditions', async () => {
+    await register('dcgm');
+    await report('dcgm', 'gpu-1', {}, 'RebootNode');
+    expect((await statusOf('gpu-1')).recommended_action).toBe('RebootNode');
+    await vi.waitFor(async () => expect((await statusOf('gpu-1')).recommended_action).toBe(''), 5_000);
+  });
+
   test('has them all turned, on every GPU of many', async () => {
     const names = Array.from({ length: 100 }, (_, i) => `gpu-many-${i}`);
     await Promise.all(names.map(create));
