@@ -322,6 +322,8 @@ describe('registered providers', () => {
 
   test('that have not been heard since the restart have no time of a last beat', async () => {
     await register('dcgm', 60_000);
+    // A disk that is slow for a moment makes the daemon go on in memory.
+    await expect.poll(() => ours('state_file_missing_changes'), { timeout: 10_000 }).toBe(0);
     await server.stop();
     server = await startCacheServer([], server.folder);
     expect(await values('dcgm')).toEqual({ state: 1, beats: 0, timeouts: 0 });

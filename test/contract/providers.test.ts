@@ -4,7 +4,7 @@ import { type RunningCacheServer, startCacheServer } from '../fixtures/cache-ser
 import type { Outcome, WireCondition } from '../fixtures/node-client.ts';
 
 /** Short enough for a test, long enough for a busy machine. */
-const interval = 200;
+const interval = 300;
 
 interface WireProvider {
   id: string;
@@ -248,12 +248,14 @@ describe('unregistering', () => {
 
 describe('after a restart', () => {
   const restart = async (flags: string[] = []) => {
+    // A disk that is slow for a moment makes the daemon go on in memory; what it keeps is whole soon after.
+    await expect.poll(() => server.metric('device_api_server_state_file_missing_changes'), { timeout: 10_000 }).toBe(0);
     await server.stop();
     server = await startCacheServer(flags, server.folder);
   };
 
   test('who was registered still is, with its types, and has three beats to be heard', async () => {
-    await register('dcgm', ['DCGMHealth']);
+    await register('dcgm', ['DCGMHealth'], 1_500);
     await report('dcgm', 'gpu-0', { DCGMHealth: 'True' });
     await restart(['--heartbeat-interval', '10m']);
     expect(await providers()).toMatchObject([

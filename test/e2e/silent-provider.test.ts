@@ -41,6 +41,8 @@ test('a monitor that dies together with the daemon is missed by the next one', a
   const monitor = await startMonitor(running);
   expect(await condition(running)).toMatchObject({ status: 'True' });
   await monitor.kill();
+  // A disk that is slow for a moment makes the daemon go on in memory.
+  await expect.poll(() => running.metrics(), { timeout: 10_000 }).toContain('state_file_missing_changes 0');
   await running.kill();
   running.client.close();
   running = await start(running.folder);
