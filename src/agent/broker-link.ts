@@ -11,6 +11,7 @@ import type { DaemonContext } from '../daemon/daemon.ts';
 import type { AgentOptions } from '../daemon/node-options.ts';
 import type { Readiness } from '../daemon/readiness.ts';
 import { observeLink } from './broker-link-metrics.ts';
+import { HeldGpusFile } from './held-gpus.ts';
 import { CacheState, type CacheStateOptions } from './node-state.ts';
 
 /** What the broker is told about. */
@@ -39,6 +40,7 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
   const folder = join(options.dataDir, 'broker');
   const channel = brokerChannel(brokerUrl, { ca: brokerCa, clientCert: brokerClientCert, clientKey: brokerClientKey });
   const store = new CredentialFolder(folder);
+  const held = new HeldGpusFile(join(folder, 'held-gpus.json'), log);
   const token = () => readToken(onboardingTokenFile);
   if (!store.current) token();
   const spool = await Spool.open({
@@ -51,6 +53,8 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
     },
     warning: (message) => log.warn(message),
   });
+  state.book.addUse(({ name }) => ({ leased: held.has(name) }));
+  held.onChange(() => state.book.useChanged());
   const link = createBrokerLink({
     channel,
     store,
@@ -61,6 +65,7 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
     telemetryInterval: options.telemetryInterval,
     log,
     onChange: (now) => judgeLink(readiness, now),
+    onHeld: (gpus) => held.keep(gpus),
     onStanding: ({ cordoned, draining }) => log.info({ cordoned, draining }, 'the standing of the node'),
   });
   observeLink(registry, { link, spool });

@@ -101,7 +101,8 @@ export class CacheState implements NodeState, CacheObserver {
     const device = this.#options.book.device(entry);
     return {
       // One that has not said who it is since the start has no record; the cache knows it from before.
-      device: { ...device, uuid: device.uuid || entry.gpu.uuid, readings: undefined, processes: [] },
+      // What is leased the broker has told itself.
+      device: { ...device, uuid: device.uuid || entry.gpu.uuid, readings: undefined, processes: [], leased: undefined },
       conditions: status?.conditions ?? [],
       recommendedAction: status?.recommendedAction ?? '',
       resourceVersion: String(resourceVersion),

@@ -63,6 +63,8 @@ export interface LinkOptions {
   /** Told of every change of the state. */
   readonly onChange?: (state: LinkState) => void;
   readonly onStanding?: (standing: Standing) => void;
+  /** Told which GPUs of the node trades hold, by name: all of them each time. */
+  readonly onHeld?: (gpus: readonly string[]) => void;
   /** Works on a challenge; by default every one is refused. */
   readonly onChallenge?: (challenge: Challenge) => Promise<Omit<ChallengeResult, 'id'>>;
   /** How long the link waits, in milliseconds, for tests. */
@@ -204,6 +206,7 @@ class Link implements BrokerLink {
         this.#set({ standing });
         this.#options.onStanding?.(standing);
       },
+      onHeld: (gpus) => this.#options.onHeld?.(gpus),
       onChallenge: this.#options.onChallenge ?? refuseChallenge,
     });
     this.#session = session;

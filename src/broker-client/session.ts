@@ -59,6 +59,8 @@ export interface SessionOptions {
   /** Told that the broker has stored something. */
   readonly onStored: () => void;
   readonly onStanding: (standing: Standing) => void;
+  /** Told which GPUs of the node trades hold, by name. */
+  readonly onHeld: (gpus: readonly string[]) => void;
   /** Works on a challenge; a rejection becomes the reason of the refusal. */
   readonly onChallenge: (challenge: Challenge) => Promise<Omit<ChallengeResult, 'id'>>;
 }
@@ -132,7 +134,7 @@ export class Session {
   }
 
   #obey(message: ConnectResponse, outbox: Outbox): void {
-    const { heartbeatReply, stored, pullInventory, rotateKey, credential, challenge, standing } = message;
+    const { heartbeatReply, stored, pullInventory, rotateKey, credential, challenge, standing, heldGpus } = message;
     if (heartbeatReply) this.#beats?.answered(heartbeatReply.sequence);
     else if (stored) this.#trim(stored, outbox);
     else if (pullInventory) outbox.pull(pullInventory.id);
@@ -140,6 +142,7 @@ export class Session {
     else if (credential) this.#adopt(credential);
     else if (challenge) this.#work(challenge);
     else if (standing) this.#options.onStanding(standing);
+    else if (heldGpus) this.#options.onHeld(heldGpus.gpus);
     this.#pump();
   }
 

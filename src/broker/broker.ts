@@ -16,6 +16,7 @@ import { followJournal, type Tail } from './events/tail.ts';
 import { createHttpApi, type HttpApi, readSecret } from './http-api.ts';
 import { bootstrapAdmin } from './identity/bootstrap.ts';
 import { type RunningJobs, startJobs } from './jobs/jobs.ts';
+import { type HeldGpus, tellHeldGpus } from './market/held-gpus.ts';
 import { type OpenMarket, openMarket } from './open-market.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
 import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
@@ -57,6 +58,7 @@ class Broker {
   #ingest!: IngestService;
   #tail!: Tail;
   #market!: OpenMarket;
+  #heldGpus!: HeldGpus;
   #nodeLink!: NodeLink;
   #alerting!: Alerting;
   #jobs!: RunningJobs;
@@ -160,6 +162,12 @@ class Broker {
         const names = [parseAddress(nodeLinkAddress)?.host ?? '', URL.parse(options.publicUrl)?.hostname ?? ''];
         const known = names.filter((name) => name !== '' && name !== '0.0.0.0' && name !== '::');
         const now = this.#now;
+        this.#heldGpus = tellHeldGpus({
+          db: this.#storage.database.db,
+          pipeline: this.#market.pipeline,
+          tell: (nodeId, gpus) => this.#nodeLink.links.tellHeld(nodeId, gpus),
+          log,
+        });
         this.#tls = await loadTls({ dataFolder, tlsCert, tlsKey, clientCa, names: known, log, now });
         this.#nodeLink = createNodeLink({
           db: this.#storage.database.db,
@@ -172,11 +180,13 @@ class Broker {
           allowSimulated: options.allowSimulated,
           credentialLifetime: options.nodeCredentialLifetime,
           credentials: this.#tls.credentials,
+          onConnected: (nodeId) => this.#heldGpus.tell(nodeId),
         });
         this.#nodeLinkPort = await this.#nodeLink.start(nodeLinkAddress);
         log.info({ address: nodeLinkAddress, port: this.#nodeLinkPort }, 'serving nodes');
       },
       stop: async (force) => {
+        await this.#heldGpus.stop();
         await this.#nodeLink.stop(force);
         this.#tls.close();
       },

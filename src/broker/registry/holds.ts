@@ -17,6 +17,20 @@ export async function heldGpus(db: Queryable, gpuIds: readonly string[]): Promis
   return new Set(rows.map((row) => row.gpu_id));
 }
 
+/** The names of the GPUs that are held, of each of the nodes. */
+export async function heldByNode(db: Queryable, nodeIds: readonly string[]): Promise<Map<string, string[]>> {
+  const held = new Map<string, string[]>(nodeIds.map((id) => [id, []]));
+  const { rows } = await sql<{ node_id: string; name: string }>`
+    select g.node_id, g.name from trades t
+    join holds on holds.trade_id = t.id and holds.ended_at is null
+    join gpus g on g.id = holds.gpu_id
+    where t.ended_at is null and t.node_id = any(${nodeIds}::uuid[])
+    order by g.name collate "C"
+  `.execute(db);
+  for (const { node_id, name } of rows) held.get(node_id)?.push(name);
+  return held;
+}
+
 /** @throws Refusal `GPUB_IN_USE` while a trade holds GPUs of it */
 export async function refuseWhileHeld(db: Queryable, what: 'node' | 'cluster', id: string): Promise<void> {
   const column = sql.ref(`${what}_id`);

@@ -20,6 +20,8 @@ export interface LinkContext {
   readonly allowSimulated: boolean;
   /** Milliseconds. */
   readonly credentialLifetime: number;
+  /** Called once a node's stream is open. */
+  readonly onConnected?: (nodeId: string) => void;
   readonly limits: NodeLinkLimits;
   readonly metrics: NodeLinkMetrics;
   readonly nodes: ConnectedNodes;

@@ -25,7 +25,15 @@ setLogVerbosity(logVerbosity.NONE);
 export interface NodeLinkOptions
   extends Pick<
     LinkContext,
-    'db' | 'ingest' | 'telemetry' | 'log' | 'now' | 'heartbeatInterval' | 'allowSimulated' | 'credentialLifetime'
+    | 'db'
+    | 'ingest'
+    | 'telemetry'
+    | 'log'
+    | 'now'
+    | 'heartbeatInterval'
+    | 'allowSimulated'
+    | 'credentialLifetime'
+    | 'onConnected'
   > {
   /** Of TLS: see tls/load.ts. */
   readonly credentials: ServerCredentials;

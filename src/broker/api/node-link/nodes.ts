@@ -32,6 +32,8 @@ export interface NodeLinks {
   pullInventory(nodeId: string, deadline: Date): Promise<void>;
   /** Tells the node where it stands; false where it is not connected. */
   setStanding(nodeId: string, standing: NodeStanding): boolean;
+  /** Tells the node which of its GPUs trades hold, by name; false where it is not connected. */
+  tellHeld(nodeId: string, gpus: readonly string[]): boolean;
   /** Sends the node away for good: PERMISSION_DENIED with this reason. False where it is not connected. */
   disconnect(nodeId: string, reason: string): boolean;
 }
@@ -106,6 +108,10 @@ export class ConnectedNodes implements NodeLinks {
   setStanding(nodeId: string, { cordoned, draining }: NodeStanding): boolean {
     const stream = this.#nodes.get(nodeId);
     return stream?.send({ standing: { cordoned, draining } }) ?? false;
+  }
+
+  tellHeld(nodeId: string, gpus: readonly string[]): boolean {
+    return this.#nodes.get(nodeId)?.tellHeld(gpus) ?? false;
   }
 
   disconnect(nodeId: string, reason: string): boolean {

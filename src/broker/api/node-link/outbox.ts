@@ -11,6 +11,8 @@ export class Outbox {
   /** The heartbeat to answer; 0 for none. */
   #reply = 0n;
   #stored: { changeSequence: bigint; telemetrySequence: bigint } | undefined;
+  /** Of these only the latest counts. */
+  #held: readonly string[] | undefined;
   #blocked = false;
   #drains = 0;
 
@@ -40,6 +42,11 @@ export class Outbox {
     return true;
   }
 
+  held(gpus: readonly string[]): void {
+    if (this.#blocked) this.#held = gpus;
+    else this.#write({ heldGpus: { gpus: [...gpus] } });
+  }
+
   reply(sequence: bigint): void {
     if (this.#blocked) this.#reply = sequence;
     else this.#write({ heartbeatReply: { sequence } });
@@ -57,7 +64,11 @@ export class Outbox {
     while (!this.#blocked) {
       const command = this.#commands.shift();
       if (command) this.#send(command);
-      else if (this.#stored) {
+      else if (this.#held) {
+        const gpus = this.#held;
+        this.#held = undefined;
+        this.held(gpus);
+      } else if (this.#stored) {
         const stored = this.#stored;
         this.#stored = undefined;
         this.#write({ stored });

@@ -88,6 +88,13 @@ export class NodeStream implements CallListener {
     return false;
   }
 
+  /** Says which of the node's GPUs trades hold; false where the stream is not open. */
+  tellHeld(gpus: readonly string[]): boolean {
+    if (!this.isOpen) return false;
+    this.#outbox.held(gpus);
+    return true;
+  }
+
   /** Sends a challenge and waits for its answer; see `NodeLinks`. */
   async challenge(id: string, { kind, gpus, payload }: ChallengeWork, deadline: Date): Promise<ChallengeResult> {
     const challenge = { id, kind, gpus: [...gpus], payload: Buffer.from(payload), deadline };
@@ -232,6 +239,7 @@ export class NodeStream implements CallListener {
       { nodeId: node.nodeId, name: node.identity.nodeName, address: this.#address },
       'a node has connected',
     );
+    context.onConnected?.(node.nodeId);
     this.#call.readOn();
   }
 

@@ -329,7 +329,17 @@ export interface ConnectResponse {
     | Challenge
     | undefined;
   /** What the broker lets the node do. */
-  standing?: Standing | undefined;
+  standing?:
+    | Standing
+    | undefined;
+  /** What is sold of the node. Sent behind the welcome, and whenever it is something else. */
+  heldGpus?: HeldGpus | undefined;
+}
+
+/** HeldGpus is what trades hold of the node. Nobody else may be given these GPUs. */
+export interface HeldGpus {
+  /** The names of all of them. */
+  gpus: string[];
 }
 
 /** Nonce is what the node must sign. */
@@ -1972,6 +1982,7 @@ function createBaseConnectResponse(): ConnectResponse {
     credential: undefined,
     challenge: undefined,
     standing: undefined,
+    heldGpus: undefined,
   };
 }
 
@@ -2003,6 +2014,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     }
     if (message.standing !== undefined) {
       Standing.encode(message.standing, writer.uint32(74).fork()).join();
+    }
+    if (message.heldGpus !== undefined) {
+      HeldGpus.encode(message.heldGpus, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -2092,6 +2106,14 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.standing = Standing.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.heldGpus = HeldGpus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2134,6 +2156,64 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     message.standing = (object.standing !== undefined && object.standing !== null)
       ? Standing.fromPartial(object.standing)
       : undefined;
+    message.heldGpus = (object.heldGpus !== undefined && object.heldGpus !== null)
+      ? HeldGpus.fromPartial(object.heldGpus)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseHeldGpus(): HeldGpus {
+  return { gpus: [] };
+}
+
+export const HeldGpus: MessageFns<HeldGpus> = {
+  encode(message: HeldGpus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.gpus) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeldGpus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeldGpus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.gpus.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HeldGpus>): HeldGpus {
+    return HeldGpus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HeldGpus>): HeldGpus {
+    const message = createBaseHeldGpus();
+    message.gpus = object.gpus?.map((e) => e) || [];
     return message;
   },
 };
