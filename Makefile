@@ -8,6 +8,9 @@ TEST_PACKAGES  := gcc libc6-dev postgresql redis-server prometheus pocl-opencl-i
 BENCH_PACKAGES := golang-go golang-google-grpc-dev golang-github-grpc-ecosystem-go-grpc-prometheus-dev \
                   golang-github-prometheus-client-golang-dev golang-goprotobuf-dev protobuf-compiler nghttp2-client
 
+# What builds images.
+ENGINE ?= podman
+
 INSTALLED := node_modules/.package-lock.json
 
 .PHONY: help
@@ -41,6 +44,15 @@ check: $(INSTALLED) ## Lint, types, contracts, freshness of generated code
 .PHONY: audit
 audit: $(INSTALLED) ## Look up known vulnerabilities of the dependencies (needs a registry that answers)
 	npm audit --audit-level=low
+
+.PHONY: images
+images: ## Build the images gpubroker-node and gpubroker (needs podman, or ENGINE=docker)
+	$(ENGINE) build --file deploy/Containerfile --target node --tag gpubroker-node .
+	$(ENGINE) build --file deploy/Containerfile --target broker --tag gpubroker .
+
+.PHONY: sbom
+sbom: $(INSTALLED) ## List what the program is made of: dist/sbom.cdx.json, in CycloneDX
+	npm run --silent sbom
 
 .PHONY: bench
 bench: build ## Measure the budgets against their peers (needs bench-system-deps)
