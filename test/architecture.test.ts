@@ -53,6 +53,7 @@ const mayImport: Record<string, string[]> = {
     'src/daemon/',
     ...['absence', 'backoff', 'pci', 'record', 'source', 'view'].map((name) => `src/agent/devices/${name}.ts`),
   ],
+  'src/agent/identity/': ['src/agent/devices/record.ts', 'src/agent/devices/view.ts'],
   'src/agent/telemetry/': ['src/agent/devices/record.ts', 'src/agent/devices/source.ts', 'src/agent/devices/view.ts'],
   'src/agent/': ['src/wire/', 'src/daemon/', 'src/cache-server/', 'src/broker-client/'],
   'src/broker-client/': ['src/wire/', 'src/daemon/'],

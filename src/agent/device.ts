@@ -1,17 +1,28 @@
 // The device record of the agent as the message that DeviceDetails serves.
 import type { DeviceRecord } from '../cache-server/device-details.ts';
-import { Device, Process_Kind } from '../wire/gpubroker/device/v1/device_details.ts';
+import { Device, Evidence_Verdict, Process_Kind } from '../wire/gpubroker/device/v1/device_details.ts';
 import type { DeviceReadings } from './devices/record.ts';
 import type { DeviceView } from './devices/view.ts';
+import type { Evidence, Verdict } from './identity/evidence.ts';
+
+const verdicts: Readonly<Record<Verdict, Evidence_Verdict>> = {
+  agrees: Evidence_Verdict.AGREES,
+  disagrees: Evidence_Verdict.DISAGREES,
+  unknown: Evidence_Verdict.UNKNOWN,
+};
 
 /** Absent values stay absent. */
-export function toDevice({ uuid, source, record, readings }: DeviceView): DeviceRecord {
-  const { memory, nvlinks = [], parent, ...same } = record;
+export function toDevice(
+  { uuid, source, record, readings }: DeviceView,
+  evidence: readonly Evidence[] = [],
+): DeviceRecord {
+  const { memory, nvlinks = [], parent, witnesses: _, ...same } = record;
   return Device.fromPartial({
     ...same,
     uuid,
     source,
     nvlinks,
+    evidence: evidence.map((one) => ({ ...one, verdict: verdicts[one.verdict] })),
     parent: parent?.toLowerCase(),
     ...(memory && {
       memory: { totalBytes: BigInt(memory.totalBytes), reservedBytes: bigintOf(memory.reservedBytes) },

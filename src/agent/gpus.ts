@@ -18,6 +18,7 @@ import type { DeviceEvent } from './devices/source.ts';
 import type { DeviceView } from './devices/view.ts';
 import type { HealthBook } from './health/health-book.ts';
 import type { Witness } from './health/witnesses.ts';
+import { IdentityEvidence } from './identity/identity-evidence.ts';
 
 /** How long a refused write waits before it is tried again, in milliseconds. */
 const retryBackoff = { first: 1_000, longest: 60_000, clock: () => performance.now(), random: Math.random };
@@ -41,6 +42,7 @@ export class Gpus {
   /** What is to be reported of each. */
   readonly #statuses = new Map<string, ReportedStatus>();
   readonly #refused = new Map<string, Refused>();
+  readonly #identity = new IdentityEvidence();
   /** What the agent reported before the restart and has not seen since. */
   readonly #unseen: Set<string>;
 
@@ -67,12 +69,9 @@ export class Gpus {
     this.#views.set(name, { ...view });
     this.#unseen.delete(name);
     this.#report(this.#health?.look(view) ?? [name]);
-    try {
-      this.#book.set(view.uuid, toDevice(view));
-    } catch (error) {
-      // A driver may answer with what no message can carry; the health of the GPU is served all the same.
-      this.#log.error({ gpu: name, err: error }, 'the record of the device cannot be shown');
-    }
+    const changed = this.#identity.saw(name, view);
+    for (const one of changed) this.#warnOfContradictions(one);
+    for (const one of new Set([...changed, name])) this.#showRecord(one);
   }
 
   /** Takes what the driver of a source, or the kernel's log, reports of a device. */
@@ -91,6 +90,7 @@ export class Gpus {
     this.#views.delete(name);
     this.#statuses.delete(name);
     this.#health?.remove(uuid);
+    for (const other of this.#identity.gone(name)) this.#showRecord(other);
     this.#settled(name);
     this.#delete(name);
   }
@@ -138,6 +138,27 @@ export class Gpus {
       if (isDeepStrictEqual(status, this.#statuses.get(name))) continue;
       this.#statuses.set(name, status);
       this.#write(name);
+    }
+  }
+
+  #warnOfContradictions(name: string): void {
+    for (const { check, witness, verdict, message } of this.#identity.of(name)) {
+      if (verdict !== 'disagrees') continue;
+      this.#log.warn(
+        { gpu: name, check, witness, said: message },
+        'a witness contradicts what the driver says of the GPU',
+      );
+    }
+  }
+
+  #showRecord(name: string): void {
+    const view = this.#views.get(name);
+    if (!view) return;
+    try {
+      this.#book.set(view.uuid, toDevice(view, this.#identity.of(name)));
+    } catch (error) {
+      // A driver may answer with what no message can carry; the health of the GPU is served all the same.
+      this.#log.error({ gpu: name, err: error }, 'the record of the device cannot be shown');
     }
   }
 

@@ -29,7 +29,8 @@ export function sourceNames(options: AgentOptions): readonly SourceName[] {
  */
 export function sourceOptions(name: SourceName, options: AgentOptions): SourceOptions {
   if (name === 'nvml') {
-    return { name, library: options.nvmlLibrary, driverRoot: options.driverRoot || undefined };
+    const { nvmlLibrary: library, driverRoot, hostRoot } = options;
+    return { name, library, driverRoot: driverRoot || undefined, hostRoot };
   }
   const host = { hostRoot: options.hostRoot, nodeName: options.nodeName };
   if (name === 'amd') return { name, ...host };

@@ -1,6 +1,12 @@
 // One GPU as the command line shows it: NVIDIA's object, its health, and the hardware record, in one.
 import { type GpuHealth, gpuHealth, healthCause } from '../daemon/health.ts';
-import { type Device, type Process, Process_Kind } from '../wire/gpubroker/device/v1/device_details.ts';
+import {
+  type Device,
+  type Evidence,
+  Evidence_Verdict,
+  type Process,
+  Process_Kind,
+} from '../wire/gpubroker/device/v1/device_details.ts';
 import type { Condition, Gpu } from '../wire/nvidia/device/v1alpha1/gpu.ts';
 import type { NodeClient } from './node-client.ts';
 
@@ -18,7 +24,12 @@ export interface GpuView {
 }
 
 /** The hardware record with words for numbers. */
-export type DeviceView = Omit<Device, 'processes'> & { readonly processes: readonly ProcessView[] };
+export type DeviceView = Omit<Device, 'processes' | 'evidence'> & {
+  readonly processes: readonly ProcessView[];
+  readonly evidence: readonly EvidenceView[];
+};
+
+type EvidenceView = Omit<Evidence, 'verdict'> & { readonly verdict: string };
 
 type ProcessView = Omit<Process, 'kind'> & { readonly kind: 'compute' | 'graphics' | 'unknown' };
 
@@ -50,9 +61,20 @@ export function viewGpu(gpu: Gpu, device?: Device): GpuView {
     ...(cause && { cause }),
     recommendedAction: gpu.status?.recommendedAction ?? '',
     conditions,
-    ...(device && { device: { ...device, processes: device.processes.map(viewProcess) } }),
+    ...(device && {
+      device: {
+        ...device,
+        processes: device.processes.map(viewProcess),
+        evidence: device.evidence.map((one) => ({ ...one, verdict: verdicts.get(one.verdict) ?? 'unknown' })),
+      },
+    }),
   };
 }
+
+const verdicts: ReadonlyMap<Evidence_Verdict, string> = new Map([
+  [Evidence_Verdict.AGREES, 'agrees'],
+  [Evidence_Verdict.DISAGREES, 'disagrees'],
+]);
 
 /** The daemon's own judgement, made with its polarities; another server of NVIDIA's API does not give one. */
 function healthOf(conditions: readonly Condition[], device: Device | undefined): GpuHealth {

@@ -30,7 +30,7 @@ export function formatDescription(gpu: GpuView, now: number): string {
       ['Pods', pods(device)],
     );
   }
-  sections.push(['Conditions', conditions(gpu.conditions, now)]);
+  sections.push(['Conditions', conditions(gpu.conditions, now)], ['Identity', evidence(device?.evidence ?? [])]);
   return sections
     .filter(([, rows]) => rows.length > 0)
     .map(([title, rows]) => section(title, rows))
@@ -173,6 +173,12 @@ function conditions(list: readonly Condition[], now: number): Rows {
       message || absent,
     ]),
   ];
+}
+
+function evidence(list: DeviceView['evidence']): Rows {
+  if (list.length === 0) return [];
+  const rows = list.map(({ check, witness, verdict, message }) => [check, witness, verdict, message]);
+  return [['CHECK', 'WITNESS', 'VERDICT', 'MESSAGE'], ...rows];
 }
 
 function formatTime(time: Date, now: number): string {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { viewGpu } from '../../src/cli/gpu-view.ts';
 import { formatDescription } from '../../src/cli/gpus-describe.ts';
+import { Evidence_Verdict } from '../../src/wire/gpubroker/device/v1/device_details.ts';
 import { command } from './command.ts';
 import { gpu, h100, startNodeServer } from './node-server.ts';
 
@@ -82,6 +83,21 @@ test('modes that change with the next reset', () => {
   };
   const text = formatDescription(viewGpu(gpu('gpu-a', 'Ready=True'), device), now);
   expect(text).toContain('ECC           on, off after the next reset\n  MIG           on\n  MIG instance  MIG-1\n');
+});
+
+test('what witnesses say of the identity, in words, also for programs', () => {
+  const evidence = [
+    { check: 'memory', witness: 'pci-id-table', verdict: Evidence_Verdict.DISAGREES, message: '188 GiB, 80 GiB' },
+    { check: 'serial', witness: 'other-gpus', verdict: Evidence_Verdict.AGREES, message: 'no other' },
+    { check: 'uuid', witness: 'kernel-module', verdict: Evidence_Verdict.UNKNOWN, message: 'nothing' },
+  ];
+  const view = viewGpu(gpu('gpu-a', 'Ready=True'), { ...h100('gpu-a'), evidence });
+  expect(formatDescription(view, now)).toContain(`Identity
+  CHECK   WITNESS        VERDICT    MESSAGE
+  memory  pci-id-table   disagrees  188 GiB, 80 GiB
+  serial  other-gpus     agrees     no other
+  uuid    kernel-module  unknown    nothing`);
+  expect(view.device?.evidence.map(({ verdict }) => verdict)).toEqual(['disagrees', 'agrees', 'unknown']);
 });
 
 test('over the socket, for people and for programs', async () => {

@@ -1,5 +1,6 @@
 // The probe process: the only one that loads a driver's library. It does what each round says, one synchronous call
 // after the other, and ends when the agent does. It keeps no state of its own and decides nothing (supervisor.ts does).
+import { HostFiles } from './host-files.ts';
 import {
   type Answer,
   type Call,
@@ -9,9 +10,13 @@ import {
   type Round,
   type SourceOptions,
 } from './protocol.ts';
+import type { DeviceRecord } from './record.ts';
 import { DeviceError, type DeviceSource } from './source.ts';
+import { readWitnesses } from './witnesses.ts';
 
 let source: DeviceSource | undefined;
+/** Where witnesses of the devices' identity are heard; undefined for devices that no host has. */
+let host: HostFiles | undefined;
 let unusable: unknown = new DeviceError('failed', 'no source is open');
 
 /** The library of a source is loaded only by the probe that needs it. */
@@ -39,6 +44,7 @@ async function runRound(round: Round): Promise<void> {
 async function prepare(options: SourceOptions): Promise<void> {
   try {
     source ??= await createSource(options);
+    host ??= 'hostRoot' in options && options.hostRoot ? new HostFiles(options.hostRoot) : undefined;
   } catch (error) {
     unusable = error;
   }
@@ -63,7 +69,7 @@ function perform(source: DeviceSource, call: Call): Answer {
     case 'check':
       return { call: 'check', index: call.index, ...source.check(call.index) };
     case 'read':
-      return { call: 'read', index: call.index, record: source.read(call.index) };
+      return { call: 'read', index: call.index, record: withWitnesses(source.read(call.index)) };
     case 'sample':
       return { call: 'sample', index: call.index, readings: source.sample(call.index) };
     case 'events':
@@ -72,6 +78,11 @@ function perform(source: DeviceSource, call: Call): Answer {
       source.close();
       return { call: 'close' };
   }
+}
+
+function withWitnesses(record: DeviceRecord): DeviceRecord {
+  const witnesses = host && readWitnesses(host, record);
+  return witnesses ? { ...record, witnesses } : record;
 }
 
 function refusal(call: Call, error: unknown): Answer {

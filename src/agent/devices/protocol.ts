@@ -10,7 +10,7 @@ import type { SysfsSourceOptions } from './sysfs/source.ts';
 
 /** Which source a probe loads, and how. */
 export type SourceOptions =
-  | { name: 'nvml'; library: string; driverRoot?: string | undefined }
+  | { name: 'nvml'; library: string; driverRoot?: string | undefined; hostRoot?: string | undefined }
   | ({ name: 'amd' } & SysfsSourceOptions)
   | ({ name: 'intel' } & IntelSourceOptions)
   | ({ name: 'simulated' } & SimulatedSourceOptions);

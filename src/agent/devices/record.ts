@@ -49,6 +49,22 @@ export interface DeviceRecord {
   mig?: { enabled: boolean; pending: boolean; instanceUuids: string[] };
   /** How an AMD card is divided, for instance `spx` for not at all; the record is of the whole card. */
   computePartition?: string;
+  witnesses?: Witnesses;
+}
+
+/**
+ * What others than the driver's own library say of a device, to be compared with what that says (../identity/). Absent is
+ * a witness that cannot be heard.
+ */
+export interface Witnesses {
+  /** The kernel's list of the PCI bus, at the device's address. */
+  pci?: 'no GPU' | { deviceId: number; subsystemId?: number };
+  /** NVIDIA's kernel module, in procfs. */
+  kernelModule?: {
+    version?: string;
+    /** What it lists at the device's address. */
+    gpu?: 'not listed' | { model?: string; uuid?: string; vbiosVersion?: string };
+  };
 }
 
 /** What the driver says should be done about a device. */

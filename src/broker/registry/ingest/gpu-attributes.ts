@@ -1,11 +1,19 @@
 // The part of a GPU's hardware record that has no column of its own, for `gpus.attributes`.
-import type { Device, NvLink, Pci } from '../../../wire/gpubroker/device/v1/device_details.ts';
+import {
+  type Device,
+  type Evidence,
+  Evidence_Verdict,
+  type NvLink,
+  type Pci,
+} from '../../../wire/gpubroker/device/v1/device_details.ts';
 import { storableCount, storableText } from './storable.ts';
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** More links than any board has. */
 const maxLinks = 64;
+/** More checks than a node makes of a GPU's identity. */
+const maxEvidence = 32;
 /** More MIG instances than any GPU has. */
 const maxInstances = 64;
 
@@ -42,6 +50,9 @@ export function hardwareAttributes(device: Device): {
       pending: mig.pending,
       instance_uuids: mig.instanceUuids.slice(0, maxInstances).map((uuid) => text(uuid) ?? ''),
     },
+    compute_partition: text(device.computePartition),
+    identity_evidence:
+      device.evidence.length > 0 ? device.evidence.slice(0, maxEvidence).map(evidenceAttributes) : undefined,
   });
   // A GPU that idles drops to fewer lanes and a lower generation.
   const moving = present({
@@ -68,6 +79,21 @@ function linkAttributes(link: NvLink): JsonValue {
     remote_bus_id: text(link.remoteBusId),
   });
 }
+
+function evidenceAttributes({ check, witness, verdict, message }: Evidence): JsonValue {
+  return present({
+    check: text(check),
+    witness: text(witness),
+    verdict: verdicts.get(verdict),
+    message: text(message),
+  });
+}
+
+const verdicts: ReadonlyMap<Evidence_Verdict, string> = new Map([
+  [Evidence_Verdict.AGREES, 'agrees'],
+  [Evidence_Verdict.DISAGREES, 'disagrees'],
+  [Evidence_Verdict.UNKNOWN, 'unknown'],
+]);
 
 function text(value: string | undefined): string | undefined {
   return storableText(value, 253) ?? undefined;
