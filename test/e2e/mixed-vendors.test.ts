@@ -10,6 +10,7 @@ import { createFakeDriver } from '../fixtures/nvml/fake-driver.ts';
 let daemon: DaemonProcess | undefined;
 afterEach(() => daemon?.remove());
 
+const poll = { timeout: 10_000 };
 const quick = ['--probe-interval', '200ms', '--telemetry-interval', '500ms'];
 
 function start(tree: HostTree, library: string, env = {}, command = 'agent'): DaemonProcess {
@@ -41,6 +42,15 @@ test('cards of three vendors side by side', async () => {
   driver.remove();
 });
 
+test('an error in the memory of an AMD card that could not be corrected makes it unhealthy', async () => {
+  const tree = createHostTree();
+  const card = addMi300x(tree, '0000:85:00.0');
+  await untilReady(start(tree, '/no/such/libnvidia-ml.so.1'));
+  await expect.poll(async () => (await devices()).map(({ health }) => health), poll).toEqual(['healthy']);
+  card.set({ 'ras/umc_err_count': 'ue: 1\nce: 42' });
+  await expect.poll(async () => (await devices()).map(({ health }) => health), poll).toEqual(['unhealthy']);
+});
+
 test('without a card of theirs, no source of theirs runs', async () => {
   const tree = createHostTree();
   addRadeonInCpu(tree, '0000:c1:00.0');
@@ -56,7 +66,7 @@ test('a card that comes later is found, and NVML is given up where it has nothin
   const tree = createHostTree();
   const agent = start(tree, '/no/such/libnvidia-ml.so.1');
   const body = async () => (await agent.health('/readyz')).body;
-  await expect.poll(body, { timeout: 10_000 }).toContain('libnvidia-ml');
+  await expect.poll(body, poll).toContain('libnvidia-ml');
   addMi300x(tree, '0000:85:00.0');
   await untilReady(agent);
   expect(await body()).not.toContain('libnvidia-ml');

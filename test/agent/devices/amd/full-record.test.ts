@@ -37,6 +37,7 @@ test('a MI300X', async () => {
     clocks: { maxGraphicsMhz: 2100, maxMemoryMhz: 1300 },
     powerLimits: { enforcedMilliwatts: 750_000, maxMilliwatts: 750_000 },
     ecc: { enabled: true, pending: true },
+    witnesses: { pci: { deviceId: 0x74a11002, subsystemId: 0x74a11002 } },
   });
   expect(device(0).readings).toEqual({
     timeMs: expect.any(Number),
@@ -50,9 +51,26 @@ test('a MI300X', async () => {
     smMhz: 132,
     memoryMhz: 900,
     pcieReplays: 3,
+    eccErrors: { volatileCorrected: 42, volatileUncorrected: 0 },
+    retiredPages: { doubleBit: 0, pending: false },
+    processes: [{ pid: 4711, kind: 'compute', usedMemoryBytes: 8 * 2 ** 30 }],
+  });
+});
+
+test('a MI300X with errors in its memory', async () => {
+  const { device } = await watchReadAmd((tree) =>
+    addMi300x(tree, '0000:85:00.0', {
+      'ras/umc_err_count': 'ue: 1\nce: 42',
+      'ras/gpu_vram_bad_pages': [
+        '0x00000001 : 0x00001000 : R',
+        '0x00000002 : 0x00001000 : P',
+        '0x00000003 : 0x00001000 : R',
+      ].join('\n'),
+    }),
+  );
+  expect(device(0).readings).toMatchObject({
     eccErrors: { volatileCorrected: 42, volatileUncorrected: 1 },
     retiredPages: { doubleBit: 2, pending: true },
-    processes: [{ pid: 4711, kind: 'compute', usedMemoryBytes: 8 * 2 ** 30 }],
   });
 });
 
@@ -88,6 +106,7 @@ test('a Radeon', async () => {
       minMilliwatts: 212_000,
       maxMilliwatts: 339_000,
     },
+    witnesses: { pci: { deviceId: 0x744c1002, subsystemId: 0x471e1da2 } },
   });
   expect(device(0).readings).toEqual({
     timeMs: expect.any(Number),

@@ -28,6 +28,7 @@ test.each(cards)('a %s without any file of its driver', async (_name, add, files
     'vendor',
     'pci',
     'model',
+    'witnesses',
   ]);
   expect(record.uuid).toMatch(/^PCI-[0-9a-f]{16}$/);
   expect(Object.keys(readings ?? {})).toEqual(['timeMs']);
@@ -53,11 +54,6 @@ test.each<[name: string, files: CardFiles, reading: string]>([
 ])('%s is no reading', async (_name, files, reading) => {
   const { device } = await watchReadAmd((tree) => addMi300x(tree, '0000:85:00.0', files));
   expect(device(0).readings).not.toHaveProperty(reading);
-});
-
-test('no bad pages are none, not absent', async () => {
-  const { device } = await watchReadAmd((tree) => addMi300x(tree, '0000:85:00.0', { 'ras/gpu_vram_bad_pages': '' }));
-  expect(device(0).readings).toMatchObject({ retiredPages: { doubleBit: 0, pending: false } });
 });
 
 test('a clock without a sensor is the level that is starred', async () => {

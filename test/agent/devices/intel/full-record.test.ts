@@ -19,6 +19,7 @@ test('a Flex 170 with i915', async () => {
     pci: { busId: '00000000:4D:00.0', deviceId: 0x56c08086, subsystemId: 0x49058086, ...link },
     clocks: { maxGraphicsMhz: 2050 },
     powerLimits: { enforcedMilliwatts: 150_000, defaultMilliwatts: 150_000 },
+    witnesses: { pci: { deviceId: 0x56c08086, subsystemId: 0x49058086 } },
   });
   expect(device(0).readings).toEqual({
     timeMs: expect.any(Number),
@@ -42,6 +43,7 @@ test('an Arc B580 with xe', async () => {
     memory: { totalBytes: 12 * 2 ** 30 },
     clocks: { maxGraphicsMhz: 2850 },
     powerLimits: { enforcedMilliwatts: 190_000, defaultMilliwatts: 190_000 },
+    witnesses: { pci: { deviceId: 0xe20b8086, subsystemId: 0x11008086 } },
   });
   expect(device(0).readings).toEqual({
     timeMs: expect.any(Number),

@@ -22,6 +22,7 @@ test.each(cards)('a %s without any file of its driver', async (_name, add, files
     'pci',
     'model',
     'architecture',
+    'witnesses',
   ]);
   expect(Object.keys(readings ?? {})).toEqual(['timeMs']);
 });
