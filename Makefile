@@ -66,6 +66,14 @@ bench-broker: build ## Measure the broker: search, telemetry, a fleet's events, 
 bench-market: build ## Measure the market: matching, durable trades, orders through the API, restart
 	npm run --silent bench:market
 
+.PHONY: gpu-check
+gpu-check: $(INSTALLED) ## Run the CUDA kernels on the GPUs of this machine, and report
+	@node scripts/gpu-check.ts
+
+.PHONY: kernels
+kernels: $(INSTALLED) ## Make the PTX of the CUDA kernels again (needs nvcc)
+	node scripts/kernels.ts
+
 .PHONY: generate
 generate: $(INSTALLED) ## Generate src/wire from proto/, and the options that the chart takes
 	npm run --silent generate

@@ -33,6 +33,7 @@ export const benchmarkNames = [
   'fp32',
   'fp16',
   'int8',
+  'tensor-fp16',
   'memory-bandwidth',
   'memory-latency',
   'memory-check',
@@ -69,6 +70,10 @@ interface Bench extends Plan {
 
 type Measure = (bench: Bench) => Omit<Figure, 'benchmark' | 'median'>;
 
+/** Of a work item in an iteration: eight chains of four lanes, a product and a sum each. */
+const laneOperations = 8 * 4 * 2;
+/** Eight products of 16 by 16 and 16 by 8 matrices, by 32 threads together. */
+const tensorOperations = (8 * (2 * 16 * 16 * 8)) / 32;
 const groupSize = 256;
 /** Groups for each compute unit: enough to fill it. */
 const groupsPerUnit = 16;
@@ -78,6 +83,9 @@ const measures: Readonly<Record<BenchmarkName, Measure>> = {
   fp32: (bench) => arithmetic(bench, 'bench_fp32', [bitsOf(0.5), bitsOf(1)], 'TFLOP/s', settled),
   fp16: (bench) => arithmetic(bench, 'bench_fp16', [bitsOf(0.5), bitsOf(1)], 'TFLOP/s', settled),
   int8: (bench) => arithmetic(bench, 'bench_int8', [0x01010101, 0x01010101], 'TOP/s', counted),
+  // 16 products of ½ · ⅛ add 1 to every element.
+  'tensor-fp16': (bench) =>
+    arithmetic(bench, 'bench_tensor_fp16', [bitsOf(0.5), bitsOf(0.125)], 'TFLOP/s', stepped, tensorOperations),
   'memory-bandwidth': copyOnDevice,
   'memory-latency': chase,
   'memory-check': checkMemory,
@@ -118,6 +126,7 @@ function arithmetic(
   factors: readonly [number, number],
   unit: Figure['unit'],
   check: (results: Buffer, iterations: number) => boolean,
+  operations = laneOperations,
 ): Omit<Figure, 'benchmark' | 'median'> {
   const { device } = bench;
   const grid = gridOf(device);
@@ -129,9 +138,7 @@ function arithmetic(
     const written = Buffer.alloc(results.bytes);
     device.download(results, written);
     if (!check(written, iterations)) throw new ComputeError('failed', `${kernel} came to a wrong result`);
-    // Eight chains of four lanes, a product and a sum each.
-    const operations = items * iterations * 8 * 4 * 2;
-    return { unit, samples: samples.map((ms) => operations / ms / 1e9) };
+    return { unit, samples: samples.map((ms) => (items * iterations * operations) / ms / 1e9) };
   } finally {
     results.free();
   }
@@ -140,6 +147,13 @@ function arithmetic(
 /** x = x · ½ + 1 comes to 2; 32 of them are added up. */
 function settled(results: Buffer): boolean {
   for (let at = 0; at < results.length; at += 4) if (Math.abs(results.readFloatLE(at) - 64) > 0.5) return false;
+  return true;
+}
+
+/** Every element has grown by 1 in each iteration; single precision counts to 2²⁴. */
+function stepped(results: Buffer, iterations: number): boolean {
+  const expected = Math.min(iterations, 2 ** 24);
+  for (let at = 0; at < results.length; at += 4) if (results.readFloatLE(at) !== expected) return false;
   return true;
 }
 

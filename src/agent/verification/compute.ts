@@ -41,6 +41,8 @@ export interface Grid {
 export interface ComputeInfo {
   readonly backend: 'cuda' | 'opencl';
   readonly name: string;
+  /** In the spelling of NVML, where the interface says it. */
+  readonly uuid?: string;
   readonly driverVersion: string;
   readonly memoryBytes: number;
   /** Of one allocation. */

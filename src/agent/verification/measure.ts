@@ -3,13 +3,12 @@
 import { once } from 'node:events';
 import { runBenchmarks } from './benchmarks.ts';
 import { type ComputeDevice, ComputeError } from './compute.ts';
-import { openClPrograms } from './kernels.ts';
-import { listOpenClDevices, type OpenClListing } from './opencl/device.ts';
+import { type Listing, listComputeDevices } from './listing.ts';
 import type { Draw, Order, Report } from './orders.ts';
 import { Prover } from './proof.ts';
 
 async function obey(order: Order): Promise<void> {
-  const listings = listOpenClDevices();
+  const listings = listComputeDevices();
   if (order.kind === 'list') {
     report({ kind: 'devices', devices: listings.map(({ info }) => info) });
     return;
@@ -25,10 +24,10 @@ async function obey(order: Order): Promise<void> {
   }
 }
 
-function open(listings: readonly OpenClListing[], number: number): ComputeDevice {
+function open(listings: readonly Listing[], number: number): ComputeDevice {
   const listing = listings[number];
   if (!listing) throw new ComputeError('absent', `there is no device ${number}; there are ${listings.length}`);
-  return listing.open(openClPrograms());
+  return listing.open();
 }
 
 async function prove(device: ComputeDevice, { challenge }: Extract<Order, { kind: 'prove' }>): Promise<void> {

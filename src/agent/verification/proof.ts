@@ -4,7 +4,7 @@
 // more, from the seeds on, each from its own row alone.
 import { type Challenge, checkChallenge, digestSize, type Place } from '../../proof/challenge.ts';
 import { Commitment } from '../../proof/commitment.ts';
-import { type Key, keyOfA, keyOfB } from '../../proof/generator.ts';
+import { keyOfA, keyOfB } from '../../proof/generator.ts';
 import type { OpenedRow, Opening } from '../../proof/verify.ts';
 import type { ComputeDevice, DeviceMemory, Grid } from './compute.ts';
 
@@ -12,8 +12,7 @@ import type { ComputeDevice, DeviceMemory, Grid } from './compute.ts';
 export const proofProgram = 'proof';
 
 /** Rows and columns of the tiles that the product's kernel works in, and its work items. */
-const tile = 32;
-const productGroup = 64;
+const tiles = { cuda: { size: 128, items: 256 }, opencl: { size: 32, items: 64 } };
 const simpleGroup = 64;
 
 /** A device with the memory for challenges of one size. */
@@ -40,7 +39,8 @@ export class Prover {
     checkChallenge(challenge);
     if (challenge.size !== this.#size) throw new RangeError(`size: ${challenge.size}; memory is for ${this.#size}`);
     if (this.#epochSeed && Buffer.compare(this.#epochSeed, challenge.epochSeed) === 0) return;
-    this.#fill(keyOfB(challenge), this.#b);
+    const groups = (this.#size / 4) ** 2;
+    this.#launch('proof_fill_b', grid(groups), [...keyOfB(challenge), this.#size, this.#b]);
     this.#device.finish();
     this.#epochSeed = challenge.epochSeed;
   }
@@ -89,15 +89,11 @@ export class Prover {
   #round(challenge: Challenge, round: number): void {
     const key = keyOfA(challenge, round);
     const words = this.#size ** 2 / 4;
-    if (round === 0) this.#fill(key, this.#a);
+    if (round === 0) this.#launch('proof_fill_a', grid(words), [...key, words, this.#a]);
     else this.#launch('proof_next', grid(words), [...key, words, this.#product, this.#a]);
-    const tiles = { groups: (this.#size / tile) ** 2, groupSize: productGroup };
-    this.#launch('proof_product', tiles, [this.#size, this.#a, this.#b, this.#product]);
-  }
-
-  #fill(key: Key, matrix: DeviceMemory): void {
-    const words = matrix.bytes / 4;
-    this.#launch('proof_fill', grid(words), [...key, words, matrix]);
+    const { size, items } = tiles[this.#device.info.backend];
+    const product = { groups: (this.#size / size) ** 2, groupSize: items };
+    this.#launch('proof_product', product, [this.#size, this.#a, this.#b, this.#product]);
   }
 
   #row(row: number): Int32Array {

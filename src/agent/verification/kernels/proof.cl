@@ -12,10 +12,22 @@ uint elements(uint key0, uint key1, uint key2, uint index) {
   return mix32(mix32(index + key0) ^ key1) + key2;
 }
 
-// Fills a matrix of `words` groups of four elements.
-kernel void proof_fill(uint key0, uint key1, uint key2, uint words, global uint *matrix) {
+// Fills A of round 0, of `words` groups of four elements.
+kernel void proof_fill_a(uint key0, uint key1, uint key2, uint words, global uint *matrix) {
   uint index = get_global_id(0);
   if (index < words) matrix[index] = elements(key0, key1, key2, index);
+}
+
+// Fills B: a work item makes four by four elements.
+kernel void proof_fill_b(uint key0, uint key1, uint key2, uint size, global uint *matrix) {
+  uint groups = size / 4;
+  uint index = get_global_id(0);
+  if (index >= groups * groups) return;
+  uint column = index % groups, row = (index / groups) * 4;
+  for (uint y = 0; y < 4; y++) {
+    uint place = (row + y) * groups + column;
+    matrix[place] = elements(key0, key1, key2, place);
+  }
 }
 
 // A of the next round: bits 8 to 15 of each element of the product, mixed with fresh numbers.

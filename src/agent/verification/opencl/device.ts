@@ -14,6 +14,8 @@ const CPU = 2;
 /** A device as OpenCL lists it, not opened yet. */
 export interface OpenClListing {
   readonly info: ComputeInfo;
+  /** For instance "NVIDIA Corporation". */
+  readonly vendor: string;
   /** @param programs in OpenCL C, by name; each is compiled when a kernel of it is first launched */
   open(programs: Readonly<Record<string, string>>): ComputeDevice;
 }
@@ -28,7 +30,8 @@ export function listOpenClDevices(path?: string): OpenClListing[] {
   const library = new OpenClLibrary(path);
   const listings = library.devices().map((device): OpenClListing => {
     const info = infoOf(library, device);
-    return { info, open: (programs) => new OpenClDevice(library, device, info, programs) };
+    const vendor = library.text(device, deviceInfo.vendor);
+    return { info, vendor, open: (programs) => new OpenClDevice(library, device, info, programs) };
   });
   return listings.sort((a, b) => Number(a.info.isCpu) - Number(b.info.isCpu));
 }

@@ -88,6 +88,7 @@ export const deviceInfo = {
   maxAllocationBytes: 0x1010,
   memoryBytes: 0x101f,
   name: 0x102b,
+  vendor: 0x102c,
   driverVersion: 0x102d,
   extensions: 0x1030,
 } as const;
