@@ -36,11 +36,13 @@ const vendorOfDomain: Readonly<Record<string, string>> = {
  */
 export function offersOf(devices: readonly Device[], choices: Choices, lost = ''): Offers {
   const known = [...devices].filter((device) => isKnown(device) && isOf(device, choices.resourceName)).sort(byIndex);
-  const byName = new Map(known.map((device) => [device.name, device]));
+  // Whatever the spelling of names is, that of parents is in small letters.
+  const byName = new Map(known.map((device) => [device.name.toLowerCase(), device]));
   const offer = (device: Device): Offer => ({
     id: device.uuid ?? '',
     device,
-    unusable: lost || unusable(device, device.parent === undefined ? undefined : byName.get(device.parent)),
+    unusable:
+      lost || unusable(device, device.parent === undefined ? undefined : byName.get(device.parent.toLowerCase())),
   });
   const whole = known.filter((device) => !isInstance(device) && !device.mig?.enabled);
   const instances = known.filter(isInstance);

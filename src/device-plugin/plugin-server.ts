@@ -1,6 +1,14 @@
 // One resource as the kubelet sees it: Kubernetes' DevicePlugin service on a socket of its own.
 import { basename } from 'node:path';
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  setLogVerbosity,
+  status,
+} from '@grpc/grpc-js';
 import { CodedError, messageOf } from '../daemon/errors.ts';
 import { limitConnections, shutDown } from '../daemon/grpc-internals.ts';
 import type { Log } from '../daemon/logger.ts';
@@ -18,6 +26,9 @@ import { containerAnswer, deviceUnknown, type HandOver, usable } from './allocat
 import { DeviceLists } from './device-lists.ts';
 import type { Offer } from './offers.ts';
 import { preferred } from './preferred.ts';
+
+// It would write plain text to standard error beside the structured log; its errors reach us as values.
+setLogVerbosity(logVerbosity.NONE);
 
 /** What the kubelet is told of each plugin. */
 export const pluginOptions: DevicePluginOptions = { preStartRequired: false, getPreferredAllocationAvailable: true };

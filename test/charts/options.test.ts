@@ -39,6 +39,11 @@ test.each(allCases)('%s: the agent takes them', (_name, { values }) => {
   expect(warnings).toEqual([]);
 });
 
+test('the kubelet is asked for pods only where its socket is mounted', () => {
+  const socket = (enabled: boolean) => resolved({ podResources: { enabled } }).values.podResourcesSocket;
+  expect([socket(false), socket(true)]).toEqual(['', '/var/lib/kubelet/pod-resources/kubelet.sock']);
+});
+
 test('values become the options that they stand for', () => {
   expect(resolved(cases.served.values).values).toMatchObject({
     unixSocket: '/run/gpus/api/gpu.sock',

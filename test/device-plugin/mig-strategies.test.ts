@@ -100,6 +100,11 @@ describe('an instance may be used', () => {
     expect(usable([split(0, ofGpu), instance(0, 1, '1g.10gb', own)])).toEqual({ 'MIG-0-1': reason });
   });
 
+  test('not while its GPU is unhealthy, however names are spelled', () => {
+    const parent = split(0, { name: 'GPU-0', health: 'unhealthy' });
+    expect(usable([parent, instance(0, 1, '1g.10gb')])).toEqual({ 'MIG-0-1': 'its GPU GPU-0 is unhealthy' });
+  });
+
   test('not when nothing is known any more', () => {
     expect(usable([whole(0)], 'the device API is away')).toEqual({ 'GPU-0': 'the device API is away' });
   });

@@ -126,6 +126,9 @@ metrics-port: {{ int $server.metricsPort }}
 shutdown-delay: {{ int $server.shutdownDelaySeconds }}s
 shutdown-timeout: {{ int $server.shutdownTimeoutSeconds }}s
 data-dir: {{ .Values.dataDir }}
+{{- if .Values.podResources.enabled }}
+pod-resources-socket: /var/lib/kubelet/pod-resources/kubelet.sock
+{{- end }}
 log-level: {{ .Values.logging.level }}
 log-format: {{ .Values.logging.format }}
 host-root: /host
