@@ -17,9 +17,9 @@ export function serialOf(card: Card): string | undefined {
  *
  *   GPU-<16 hex digits>   the id that is burnt into the chip, in AMD's own spelling
  *   SERIAL-<serial>       the board's serial number
- *   PCI-<16 hex digits>   made of machine, slot and PCI ids: another card of the same model in that slot has the same
+ *   PCI-<16 hex digits>   made of node, machine, slot and PCI ids: another card of that model in that slot has the same
  *
- * @param node the machine, where it does not say itself which one it is
+ * @param node the node's name; containers on several machines may show one machine id, that of their image
  */
 export function uuidOf(files: HostFiles, card: Card, node: string): string {
   const chip = card.line('unique_id')?.toLowerCase().replace(/^0x/, '');
@@ -29,7 +29,7 @@ export function uuidOf(files: HostFiles, card: Card, node: string): string {
   const serial = serialOf(card);
   if (serial !== undefined && /^[\w.-]+$/.test(serial)) return `SERIAL-${serial}`;
   const { busId, vendorId, deviceId, subsystemVendorId, subsystemDeviceId } = card.pci;
-  const machine = files.line('etc/machine-id') ?? node;
-  const place = [machine, busId, vendorId, deviceId, subsystemVendorId, subsystemDeviceId].join(' ');
+  const machine = files.line('etc/machine-id') ?? '';
+  const place = [node, machine, busId, vendorId, deviceId, subsystemVendorId, subsystemDeviceId].join(' ');
   return `PCI-${createHash('sha256').update(place).digest('hex').slice(0, 16)}`;
 }

@@ -13,7 +13,7 @@ import { serialOf, uuidOf } from './identity.ts';
 export interface SysfsSourceOptions {
   /** Where the host's root file system is. */
   hostRoot: string;
-  /** This node's name: part of the identity of cards that have none, on a machine that has none either. */
+  /** This node's name: part of the identity of cards that have none of their own. */
   nodeName: string;
 }
 

@@ -36,11 +36,11 @@ test.each(['N/A', '0', 'Unknown', '../../x'])('a serial number of %j names nobod
   expect(uuidOn({ files: { ...nameless, serial_number: serial } })).toMatch(/^PCI-/);
 });
 
-test('a card that says nothing is its slot in its machine', () => {
+test('a card that says nothing is its slot in its machine and node', () => {
   const uuid = uuidOn({ files: nameless, machineId: 'a'.repeat(32) });
   expect(uuid).toMatch(/^PCI-[0-9a-f]{16}$/);
-  expect(uuidOn({ files: nameless, machineId: 'a'.repeat(32), nodeName: 'renamed' })).toBe(uuid);
+  expect(uuidOn({ files: nameless, machineId: 'a'.repeat(32) })).toBe(uuid);
   expect(uuidOn({ files: nameless, machineId: 'b'.repeat(32) })).not.toBe(uuid);
   expect(uuidOn({ files: nameless, machineId: 'a'.repeat(32), busId: '0000:05:00.0' })).not.toBe(uuid);
-  expect(uuidOn({ files: nameless })).not.toBe(uuidOn({ files: nameless, nodeName: 'node-2' }));
+  expect(uuidOn({ files: nameless, machineId: 'a'.repeat(32), nodeName: 'node-2' })).not.toBe(uuid);
 });

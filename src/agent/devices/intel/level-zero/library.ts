@@ -28,7 +28,7 @@ export interface MemoryModule {
   readonly isOfTile: boolean;
 }
 
-/** Level Zero, loaded and started. */
+/** Level Zero, loaded and started. It stays loaded: what it has started does not survive that it is unloaded. */
 export class LevelZero {
   readonly #library: LibraryHandle;
   /** Newer drivers are asked by functions that start nothing else; older ones by those that compute. */
@@ -49,10 +49,7 @@ export class LevelZero {
     // Read by the library when it starts.
     process.env.ZES_ENABLE_SYSMAN = '1';
     this.#prefix = 'ze';
-    if (this.#function('zeInit', ['uint32'])?.(0) !== SUCCESS) {
-      this.close();
-      throw new Error(`${path} cannot be started`);
-    }
+    if (this.#function('zeInit', ['uint32'])?.(0) !== SUCCESS) throw new Error(`${path} cannot be started`);
   }
 
   /** All cards of all drivers. */
@@ -81,11 +78,6 @@ export class LevelZero {
         0n;
       return bytes > 0n ? [{ bytes: Number(bytes), isOfTile: properties.readUInt8(20) !== 0 }] : [];
     });
-  }
-
-  /** No call works afterwards. */
-  close(): void {
-    this.#library.unload();
   }
 
   /** Asks how many there are, then for all of them. */

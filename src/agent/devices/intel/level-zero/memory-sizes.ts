@@ -15,7 +15,6 @@ export function memorySizes(library: string): ReadonlyMap<string, number> {
     const bytes = bytesOf(levelZero.memory(card));
     if (busId !== undefined && bytes > 0) sizes.set(busId, bytes);
   }
-  levelZero.close();
   return sizes;
 }
 
