@@ -9,9 +9,13 @@
 //   suspected   its index is not touched                       → hung
 //   absent      none of these, and every index gave a uuid     → missing; removed the third time in a row
 //               none of these, but some index did not answer   → failed: it may be behind that index
+//
+// A part of a device (a MIG instance) has its own uuid, and the index of the device. It is accounted for with it: what
+// befalls the device befalls its parts. Where the device answered, the part answered if the device lists it, else it is
+// absent, and the list may be incomplete as well; it is removed at once if the driver said that the parts changed.
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../../daemon/logger.ts';
-import { MAX_DEVICES } from './protocol.ts';
+import { MAX_DEVICES, type Target } from './protocol.ts';
 import type { DeviceHealth, DeviceReadings, DeviceRecord } from './record.ts';
 import type { DeviceCheck, DeviceFault } from './source.ts';
 import type { DeviceListener, DeviceState, DeviceView } from './view.ts';
@@ -23,6 +27,8 @@ const RECORD_LIFETIME_MS = 60_000;
 
 interface Device {
   readonly view: DeviceView;
+  /** The uuid of the device of which it is a part. */
+  readonly parent: string | undefined;
   index: number;
   fingerprint: string;
   /** When the record was read; in the past for ever when it must be read again. */
@@ -35,10 +41,15 @@ interface Device {
   answeredIn: number;
   accountedIn: number;
   absences: number;
+  /** Whether the list of its parts that came with its last answer was complete. */
+  partsComplete: boolean;
+  /** The driver has said since then that its parts changed. */
+  partsChanged: boolean;
 }
 
 /** A uuid that has answered but whose record has not been read yet; nobody has been told of it. */
 interface Newcomer {
+  parent: string | undefined;
   index: number;
   fingerprint: string;
   health?: DeviceHealth | undefined;
@@ -86,42 +97,43 @@ export class Inventory {
     this.#sweep += 1;
   }
 
+  /** The uuids of the parts of the device at this index. */
+  partsAt(index: number): string[] {
+    return this.#family(index)
+      .filter(({ parent }) => parent !== undefined)
+      .map(({ view }) => view.uuid);
+  }
+
   /** The device at this index answered. */
-  answered(index: number, { uuid, fingerprint, health }: DeviceCheck): void {
-    const device = this.#devices.get(uuid);
-    if (!device) {
-      const newcomer = this.#newcomers.get(uuid) ?? { answeredIn: -1, index };
-      if (this.#isDuplicate(newcomer, uuid, index)) return;
-      this.#newcomers.set(uuid, { index, fingerprint, health, answeredIn: this.#sweep });
-    } else if (!this.#isDuplicate(device, uuid, index)) {
-      if (device.fingerprint !== fingerprint || device.index !== index) device.readAt = -Infinity;
-      device.fingerprint = fingerprint;
-      device.answeredIn = this.#sweep;
-      this.#account(device);
-      this.#place(device, index);
-      const changed = this.#setHealth(device, health);
-      if (!this.#setState(device, 'ok', '') && changed) this.#tell(device);
-    }
+  answered(index: number, check: DeviceCheck): void {
+    if (!this.#answeredOne(index, check, undefined)) return;
+    const { complete, seen } = check.parts ?? { complete: true, seen: [] };
+    for (const part of seen) this.#answeredOne(index, part, check.uuid);
+    const device = this.#devices.get(check.uuid);
+    if (device) device.partsComplete = complete;
   }
 
   /** The device at this index gave an error. False when it is not known which device that is. */
   faulted(index: number, fault: Exclude<DeviceFault, 'driver-gone'>, message: string): boolean {
-    const device = this.#deviceAt(index);
+    const family = this.#family(index);
     // Whoever was at this index has answered from another one in this very sweep.
-    if (!device || device.answeredIn === this.#sweep) return false;
-    this.#account(device);
-    this.#setState(device, fault, message);
+    if (family.length === 0 || family[0]?.answeredIn === this.#sweep) return false;
+    for (const device of family) {
+      this.#account(device);
+      this.#setState(device, fault, message);
+    }
     return true;
   }
 
   /** The device at this index is not touched any more. False when it is not known which device that is. */
   suspected(index: number, message: string): boolean {
-    const device = this.#deviceAt(index);
-    if (!device) return false;
-    device.accountedIn = this.#sweep;
-    device.absences = 0;
-    this.#setState(device, 'hung', message);
-    return true;
+    const family = this.#family(index);
+    for (const device of family) {
+      device.accountedIn = this.#sweep;
+      device.absences = 0;
+      this.#setState(device, 'hung', message);
+    }
+    return family.length > 0;
   }
 
   /** Ends a sweep in which every index has been looked at; `complete` when every one of them gave a uuid. */
@@ -132,27 +144,32 @@ export class Inventory {
     for (const device of this.#devices.values()) {
       if (device.accountedIn !== this.#sweep) this.#absent(device, complete);
     }
+    for (const device of this.#devices.values()) {
+      if (device.answeredIn === this.#sweep && device.partsComplete) device.partsChanged = false;
+    }
   }
 
-  /** Indices whose record must be read: new, changed, or not read for long. Only devices that answered this sweep. */
-  unread(): number[] {
+  /** Whose record must be read: new, changed, or not read for long. Only devices that answered this sweep. */
+  unread(): Target[] {
     const outdated = this.#options.clock() - RECORD_LIFETIME_MS;
-    const devices = [...this.#devices.values()].filter((device) => device.readAt <= outdated);
-    return [...devices, ...this.#newcomers.values()]
-      .filter((device) => device.answeredIn === this.#sweep)
-      .map((device) => device.index);
+    const devices = [...this.#devices].filter(([, device]) => device.readAt <= outdated);
+    return [...devices, ...this.#newcomers]
+      .filter(([, device]) => device.answeredIn === this.#sweep)
+      .map(([uuid, device]) => targetOf(uuid, device));
   }
 
   /**
-   * Indices of devices that are well and were not sampled after this time: those that never were, and of the others at
-   * most so large a share of all, the longest waiting first.
+   * Which devices are well and were not sampled after this time: those that never were, and of the others at most so
+   * large a share of all, the longest waiting first.
    */
-  unsampled(since: number, share: number): number[] {
+  unsampled(since: number, share: number): Target[] {
     const due = [...this.#devices.values()]
       .filter(({ view, sampledAt }) => view.state === 'ok' && sampledAt <= since)
       .sort((one, other) => one.sampledAt - other.sampledAt);
     const never = due.filter(({ sampledAt }) => sampledAt === -Infinity).length;
-    return due.slice(0, never + Math.ceil(share * this.#devices.size)).map(({ index }) => index);
+    return due
+      .slice(0, never + Math.ceil(share * this.#devices.size))
+      .map((device) => targetOf(device.view.uuid, device));
   }
 
   /** Takes a record that was read; the first one of a device makes the device known. */
@@ -165,9 +182,9 @@ export class Inventory {
     this.#tell(device);
   }
 
-  /** Takes the readings of the device at this index; those of a device that is not well are not believed. */
-  sampled(index: number, readings: DeviceReadings): void {
-    const device = this.#deviceAt(index);
+  /** Takes the readings of a device; those of one that is not well are not believed. */
+  sampled({ index, part }: Target, readings: DeviceReadings): void {
+    const device = part === undefined ? this.#deviceAt(index) : this.#devices.get(part);
     if (device?.view.state !== 'ok') return;
     device.sampledAt = this.#options.clock();
     device.sample = readings;
@@ -175,10 +192,12 @@ export class Inventory {
     this.#tell(device);
   }
 
-  /** Has a record read at the next sweep, for instance because the driver says that it changed. */
-  outdate(uuid: string | undefined): void {
+  /** The driver says that the parts of a device changed, or those of any where it does not say which. */
+  partsChanged(uuid: string | undefined): void {
     for (const device of this.#devices.values()) {
-      if (uuid === undefined || device.view.uuid === uuid) device.readAt = -Infinity;
+      if (uuid !== undefined && device.view.uuid !== uuid) continue;
+      device.readAt = -Infinity;
+      device.partsChanged = true;
     }
   }
 
@@ -198,6 +217,34 @@ export class Inventory {
     }
   }
 
+  /** A device or part answered. False where another one with its uuid has. */
+  #answeredOne(index: number, check: Omit<DeviceCheck, 'parts'>, parent: string | undefined): boolean {
+    const { uuid, fingerprint, health } = check;
+    const device = this.#devices.get(uuid);
+    const newcomer = this.#newcomers.get(uuid);
+    if (this.#isDuplicate(device ?? newcomer, uuid, index)) return false;
+    if (!device) {
+      const known = { parent, index, fingerprint, health: health ?? newcomer?.health };
+      this.#newcomers.set(uuid, { ...known, answeredIn: this.#sweep });
+      return true;
+    }
+    if (device.fingerprint !== fingerprint || device.index !== index) device.readAt = -Infinity;
+    device.fingerprint = fingerprint;
+    device.answeredIn = this.#sweep;
+    this.#account(device);
+    this.#place(device, index);
+    const changed = this.#setHealth(device, health);
+    if (!this.#setState(device, 'ok', '') && changed) this.#tell(device);
+    return true;
+  }
+
+  /** The device at this index, then its parts; empty when it is not known which device that is. */
+  #family(index: number): Device[] {
+    const device = this.#deviceAt(index);
+    if (!device) return [];
+    return [device, ...[...this.#devices.values()].filter(({ parent }) => parent === device.view.uuid)];
+  }
+
   #deviceAt(index: number): Device | undefined {
     const device = this.#atIndex.get(index);
     return device?.index === index ? device : undefined;
@@ -205,7 +252,7 @@ export class Inventory {
 
   #place(device: Device, index: number): void {
     device.index = index;
-    this.#atIndex.set(index, device);
+    if (device.parent === undefined) this.#atIndex.set(index, device);
   }
 
   /** An answer came for it, of whatever kind. */
@@ -218,6 +265,9 @@ export class Inventory {
   #admit(record: DeviceRecord): Device | undefined {
     const newcomer = this.#newcomers.get(record.uuid);
     if (!newcomer || this.#devices.size >= MAX_DEVICES) return undefined;
+    const { parent } = newcomer;
+    // Nobody is told of a part of something unknown.
+    if (parent !== undefined && !this.#devices.has(parent)) return undefined;
     const { source, clock, log } = this.#options;
     const { uuid } = record;
     const { index, fingerprint, health } = newcomer;
@@ -231,7 +281,8 @@ export class Inventory {
       answeredIn: this.#sweep,
       accountedIn: this.#sweep,
     };
-    const device: Device = { view, index, fingerprint, absences: 0, ...seen };
+    const parts = { partsComplete: true, partsChanged: false };
+    const device: Device = { view, parent, index, fingerprint, absences: 0, ...seen, ...parts };
     this.#newcomers.delete(uuid);
     this.#devices.set(uuid, device);
     this.#place(device, index);
@@ -240,9 +291,13 @@ export class Inventory {
     return device;
   }
 
-  #absent(device: Device, complete: boolean): void {
+  #absent(device: Device, allAnswered: boolean): void {
+    const parent = this.#devices.get(device.parent ?? '');
+    const listed = parent?.answeredIn === this.#sweep ? parent : undefined;
+    const complete = listed?.partsComplete ?? allAnswered;
     device.absences = complete ? device.absences + 1 : 0;
     if (!complete) this.#setState(device, 'failed', 'not found, while some device did not answer');
+    else if (listed?.partsChanged) this.#remove(device);
     else if (device.absences < ABSENCES_UNTIL_REMOVED) this.#setState(device, 'missing', 'the driver does not list it');
     else this.#remove(device);
   }
@@ -256,8 +311,8 @@ export class Inventory {
   }
 
   /** Whether this uuid has already answered from another index in this sweep; said once. */
-  #isDuplicate(known: Pick<Newcomer, 'index' | 'answeredIn'>, uuid: string, index: number): boolean {
-    if (known.answeredIn !== this.#sweep || known.index === index) return false;
+  #isDuplicate(known: Pick<Newcomer, 'index' | 'answeredIn'> | undefined, uuid: string, index: number): boolean {
+    if (known?.answeredIn !== this.#sweep || known.index === index) return false;
     const pair = `${uuid} ${index}`;
     if (!this.#duplicates.has(pair) && this.#duplicates.size < MAX_DEVICES) {
       this.#duplicates.add(pair);
@@ -269,7 +324,7 @@ export class Inventory {
     return true;
   }
 
-  /** Whether it differs from what was known. One that the source does not give this time leaves the last one. */
+  /** Whether it differs from what was known. One that is not given leaves the last one. */
   #setHealth({ view, sample }: Device, health: DeviceHealth | undefined): boolean {
     if (health === undefined || isDeepStrictEqual(view.health, health)) return false;
     view.health = health;
@@ -296,4 +351,8 @@ export class Inventory {
   #tell(device: Device): void {
     this.#options.listener.deviceChanged(device.view);
   }
+}
+
+function targetOf(uuid: string, { index, parent }: Pick<Device, 'index' | 'parent'>): Target {
+  return parent === undefined ? { index } : { index, part: uuid };
 }

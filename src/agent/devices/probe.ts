@@ -1,5 +1,6 @@
 // The probe process: the only one that loads a driver's library. It does what each round says, one synchronous call
-// after the other, and ends when the agent does. It keeps no state of its own and decides nothing (supervisor.ts does).
+// after the other, and ends when the agent does. It decides nothing (supervisor.ts does), and remembers only what it said
+// of each device's health, so as not to say the same again: an idle agent pays for every byte.
 import { HostFiles } from './host-files.ts';
 import {
   type Answer,
@@ -9,14 +10,17 @@ import {
   MAX_MESSAGE_LENGTH,
   type Round,
   type SourceOptions,
+  type Target,
 } from './protocol.ts';
 import type { DeviceRecord } from './record.ts';
-import { DeviceError, type DeviceSource } from './source.ts';
+import { type DeviceCheck, DeviceError, type DeviceSource } from './source.ts';
 import { readWitnesses } from './witnesses.ts';
 
 let source: DeviceSource | undefined;
 /** Where witnesses of the devices' identity are heard; undefined for devices that no host has. */
 let host: HostFiles | undefined;
+/** The health that was said last, by uuid. */
+const said = new Map<string, string>();
 let unusable: unknown = new DeviceError('failed', 'no source is open');
 
 /** The library of a source is loaded only by the probe that needs it. */
@@ -67,11 +71,11 @@ function perform(source: DeviceSource, call: Call): Answer {
     case 'count':
       return { call: 'count', count: Math.min(source.count(), MAX_DEVICES) };
     case 'check':
-      return { call: 'check', index: call.index, ...source.check(call.index) };
+      return { ...call, ...withNews(source.check(call.index)) };
     case 'read':
-      return { call: 'read', index: call.index, record: withWitnesses(source.read(call.index)) };
+      return { ...call, record: recordOf(source, call) };
     case 'sample':
-      return { call: 'sample', index: call.index, readings: source.sample(call.index) };
+      return { ...call, readings: source.sample(call.index, call.part) };
     case 'events':
       return { call: 'events', events: source.events(call.waitMs).slice(0, MAX_EVENTS) };
     case 'close':
@@ -80,15 +84,40 @@ function perform(source: DeviceSource, call: Call): Answer {
   }
 }
 
+/** Whoever has a record read may not know the device yet, and hears of its health with the next look. */
+function recordOf(source: DeviceSource, { index, part }: Target): DeviceRecord {
+  const record = source.read(index, part);
+  said.delete(record.uuid);
+  // What witnesses say is of the board: an instance is its GPU's.
+  return part === undefined ? withWitnesses(record) : record;
+}
+
 function withWitnesses(record: DeviceRecord): DeviceRecord {
   const witnesses = host && readWitnesses(host, record);
   return witnesses ? { ...record, witnesses } : record;
 }
 
+/** A look without the health that was said before. */
+function withNews(check: DeviceCheck): DeviceCheck {
+  const { parts } = check;
+  return { ...onlyNews(check), ...(parts && { parts: { ...parts, seen: parts.seen.map(onlyNews) } }) };
+}
+
+function onlyNews<Look extends DeviceCheck>(check: Look): Look {
+  const health = JSON.stringify(check.health);
+  if (said.get(check.uuid) !== health) {
+    if (said.size >= MAX_DEVICES) said.clear();
+    said.set(check.uuid, health);
+    return check;
+  }
+  const { health: _, ...rest } = check;
+  return rest as Look;
+}
+
 function refusal(call: Call, error: unknown): Answer {
   const fault = error instanceof DeviceError ? error.fault : 'failed';
   const message = (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE_LENGTH);
-  return { call: call.call, ...('index' in call && { index: call.index }), fault, message };
+  return { ...('index' in call ? call : { call: call.call }), fault, message };
 }
 
 /** Written to the channel before this returns, so that the answer is out when the next call hangs or crashes. */

@@ -15,11 +15,14 @@ export type SourceOptions =
   | ({ name: 'intel' } & IntelSourceOptions)
   | ({ name: 'simulated' } & SimulatedSourceOptions);
 
-/** A call that touches exactly one device. */
-export interface DeviceCall {
-  call: 'check' | 'read' | 'sample';
+/** A device, or with its uuid a part of the device at this index. */
+export interface Target {
   index: number;
+  part?: string;
 }
+
+/** A call that touches exactly one device, and of its parts either one or, in a check, all. */
+export type DeviceCall = { call: 'check'; index: number } | ({ call: 'read' } & Target) | ({ call: 'sample' } & Target);
 
 /** One call of a {@link DeviceSource}; the first one of a probe is `open`. */
 export type Call =
@@ -38,19 +41,18 @@ export type Answer =
   | { call: 'events'; events: DeviceEvent[] }
   | { call: 'close' }
   | ({ call: 'check'; index: number } & DeviceCheck)
-  | { call: 'read'; record: DeviceRecord; index: number }
-  | { call: 'sample'; readings: DeviceReadings; index: number }
+  | ({ call: 'read'; record: DeviceRecord } & Target)
+  | ({ call: 'sample'; readings: DeviceReadings } & Target)
   | Refusal;
 
 /** A call that the source answered with an error. */
-export interface Refusal {
+export interface Refusal extends Partial<Target> {
   call: Call['call'];
-  index?: number;
   fault: DeviceFault;
   message: string;
 }
 
-/** A driver that shows more devices than this is not believed about the rest. */
+/** A driver that shows more devices than this, MIG instances included, is not believed about the rest. */
 export const MAX_DEVICES = 256;
 /** What one round may report; the rest is dropped, for a storm of events must not fill the agent's memory. */
 export const MAX_EVENTS = 1024;
@@ -63,6 +65,7 @@ export function isRefusal(answer: Answer): answer is Refusal {
 }
 
 /** A call, or the call of an answer, in words. */
-export function describe({ call, index }: { call: Call['call']; index?: number }): string {
-  return index === undefined ? call : `${call} of device ${index}`;
+export function describe({ call, index, part }: { call: Call['call'] } & Partial<Target>): string {
+  if (index === undefined) return call;
+  return part === undefined ? `${call} of device ${index}` : `${call} of ${part} of device ${index}`;
 }

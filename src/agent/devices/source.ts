@@ -28,8 +28,17 @@ export interface DeviceCheck {
   uuid: string;
   /** Changes whenever the device record should be read again, for instance when MIG is switched on. */
   fingerprint: string;
-  /** Absent where the source has nothing to say of it. */
+  /** Absent where the source has nothing to say of it. The probe leaves out what it has said before. */
   health?: DeviceHealth;
+  /** The parts of the device that are devices of their own, its MIG instances; absent where there are none. */
+  parts?: DeviceParts;
+}
+
+/** The parts of one device. */
+export interface DeviceParts {
+  /** False where the driver would not say all: what is not seen may be there. */
+  complete: boolean;
+  seen: Omit<DeviceCheck, 'parts'>[];
 }
 
 /** Something that a driver reported on its own account. */
@@ -56,12 +65,12 @@ export interface DeviceSource {
   open(): void;
   /** How many devices the driver shows now; touches no device. */
   count(): number;
-  /** The regular look at one device: goes to the hardware, not to a cache in the library. */
+  /** The regular look at one device and its parts: goes to the hardware, not to a cache in the library. */
   check(index: number): DeviceCheck;
-  /** The full record of one device. */
-  read(index: number): DeviceRecord;
-  /** The moving values of one device. */
-  sample(index: number): DeviceReadings;
+  /** The full record of one device, or of its part with that uuid. */
+  read(index: number, part?: string): DeviceRecord;
+  /** The moving values of one device, or of its part with that uuid. */
+  sample(index: number, part?: string): DeviceReadings;
   /**
    * What the driver has reported since the last call. Where there is nothing yet, a source that can waits for the first
    * event, at most so many milliseconds; one that cannot returns at once.

@@ -12,7 +12,8 @@
 //
 // What a probe that is down means, by the call that was in flight:
 //
-//   hung, names a device    that device `hung` and a suspect (suspects.ts); a new probe starts at once without it
+//   hung, names a device    that device and its parts `hung` and suspects (suspects.ts); a new probe starts at once
+//                           without them
 //   hung, names none        all devices `hung`; a new probe after a back-off
 //   died                    nothing yet; a new probe after a short back-off
 //   died twice in a row     on the same call for the same device: as if it had hung
@@ -39,6 +40,7 @@ import {
   type Refusal,
   type Round,
   type SourceOptions,
+  type Target,
 } from './protocol.ts';
 import type { DeviceEvent } from './source.ts';
 import { Suspects } from './suspects.ts';
@@ -222,7 +224,7 @@ class ProbeSupervisor implements Supervisor {
   async #awaitEvents(probe: ProbeClient): Promise<RoundEnd> {
     for (;;) {
       const left = this.#sweepStarted + this.#pauseBetween() - this.#clock();
-      if (left <= 0) return { end: 'answered' };
+      if (left < 1) return { end: 'answered' };
       const waitMs = Math.floor(Math.min(left, LONGEST_WAIT_MS, this.#options.deadline / 2));
       const asked = this.#clock();
       const round = await this.#ask(probe, [{ call: 'events', waitMs }]);
@@ -270,12 +272,12 @@ class ProbeSupervisor implements Supervisor {
   }
 
   #checks(from: number, to: number): Round {
-    const indices = Array.from({ length: Math.max(0, to - from) }, (_, offset) => from + offset);
-    return this.#calls('check', indices);
+    const targets = Array.from({ length: Math.max(0, to - from) }, (_, offset) => ({ index: from + offset }));
+    return this.#calls('check', targets);
   }
 
-  #calls(call: DeviceCall['call'], indices: number[]): Round {
-    return indices.filter((index) => !this.#avoided.has(index)).map((index) => ({ call, index }));
+  #calls(call: DeviceCall['call'], targets: Target[]): Round {
+    return targets.filter(({ index }) => !this.#avoided.has(index)).map((target) => ({ call, ...target }));
   }
 
   #ask(probe: ProbeClient, round: Round): Promise<RoundEnd> {
@@ -304,7 +306,7 @@ class ProbeSupervisor implements Supervisor {
         this.#inventory.store(answer.record);
         break;
       case 'sample':
-        this.#inventory.sampled(answer.index, answer.readings);
+        this.#inventory.sampled(answer, answer.readings);
         break;
       case 'events':
         for (const event of answer.events) this.#takeEvent(event);
@@ -332,7 +334,7 @@ class ProbeSupervisor implements Supervisor {
   #takeEvent(event: DeviceEvent): void {
     this.#options.log.info({ source: this.#source.name, ...event }, 'the driver reports an event');
     this.#hurried = true;
-    if (event.kind === 'mig-changed') this.#inventory.outdate(event.uuid);
+    if (event.kind === 'mig-changed') this.#inventory.partsChanged(event.uuid);
     this.#listener.eventReported(this.#source.name, event);
   }
 
@@ -424,7 +426,7 @@ class ProbeSupervisor implements Supervisor {
 
   #isolate(index: number, message: string, probe: ProbeClient): void {
     const known = this.#inventory.suspected(index, message);
-    this.#suspects.add(index, message, probe);
+    this.#suspects.add(index, this.#inventory.partsAt(index), message, probe);
     // A driver that names a device has it, though the look at all of them may take long to end.
     if (!known) this.#tellSource({ unidentified: Math.max(1, this.#source.unidentified) });
     if (this.#source.state === 'starting') this.#tellSource({ message });

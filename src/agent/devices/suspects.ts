@@ -13,10 +13,12 @@ import type { Log } from '../../daemon/logger.ts';
 import { Backoff, type BackoffOptions } from './backoff.ts';
 import type { ProbeCensus } from './probe-census.ts';
 import type { ProbeClient } from './probe-client.ts';
-import { type Answer, isRefusal, type Round, type SourceOptions } from './protocol.ts';
+import { type Answer, isRefusal, type Round, type SourceOptions, type Target } from './protocol.ts';
 
 interface Suspect {
   readonly index: number;
+  /** The uuids of the device's parts. */
+  readonly parts: readonly string[];
   /** What it did, for people. */
   readonly message: string;
   /** The last process that touched it. */
@@ -47,9 +49,9 @@ export class Suspects {
     return new Map([...this.#suspects.values()].map(({ index, message }) => [index, message]));
   }
 
-  /** Isolates a device; `probe` is the process that hung or died on it. */
-  add(index: number, message: string, probe: ProbeClient): void {
-    const suspect: Suspect = { index, message, lastProbe: probe };
+  /** Isolates a device with its parts; `probe` is the process that hung or died on it. */
+  add(index: number, parts: readonly string[], message: string, probe: ProbeClient): void {
+    const suspect: Suspect = { index, parts, message, lastProbe: probe };
     this.#suspects.set(index, suspect);
     this.#schedule(suspect);
   }
@@ -82,15 +84,16 @@ export class Suspects {
   /** Whether the device answers every call, be it with an error of its own. */
   async #trial(suspect: Suspect): Promise<boolean> {
     const { census, source } = this.#options;
-    const { index } = suspect;
+    const { index, parts } = suspect;
     const probe = census.start();
     if (!probe) return false;
     suspect.lastProbe = probe;
+    const targets: Target[] = [{ index }, ...parts.map((part) => ({ index, part }))];
     const round: Round = [
       { call: 'open', source },
       { call: 'check', index },
-      { call: 'read', index },
-      { call: 'sample', index },
+      ...targets.map((target) => ({ call: 'read' as const, ...target })),
+      ...targets.map((target) => ({ call: 'sample' as const, ...target })),
     ];
     let reached = true;
     const { end } = await probe.run(round, (answer) => {

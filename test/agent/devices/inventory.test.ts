@@ -30,8 +30,8 @@ test('devices that were never sampled are sampled at once, then each in its turn
   const sampled = Array.from({ length: 12 }, (_, sweep) => {
     clock.now = sweep * interval;
     const due = inventory.unsampled(clock.now - telemetry + interval / 2, interval / telemetry);
-    for (const index of due) inventory.sampled(index, { timeMs: 0 });
-    return due;
+    for (const target of due) inventory.sampled(target, { timeMs: 0 });
+    return due.map(({ index }) => index);
   });
   expect(sampled[0]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   expect(sampled.slice(1, 4)).toEqual([[], [], []]);
@@ -54,7 +54,7 @@ test('where every look is rarer than the samples are due, each brings them all',
   for (const now of [0, 60_000, 120_000]) {
     clock.now = now;
     const due = inventory.unsampled(now - 5_000 + 30_000, 60_000 / 5_000);
-    expect(due).toEqual([0, 1, 2]);
-    for (const index of due) inventory.sampled(index, { timeMs: 0 });
+    expect(due).toEqual([{ index: 0 }, { index: 1 }, { index: 2 }]);
+    for (const target of due) inventory.sampled(target, { timeMs: 0 });
   }
 });

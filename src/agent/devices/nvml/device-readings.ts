@@ -33,6 +33,17 @@ export function readDeviceReadings(nvml: NvmlLibrary, device: DeviceHandle): Dev
   };
 }
 
+/** What a MIG instance has of its own; load, clocks and power are not given for less than the whole GPU. */
+export function readInstanceReadings(nvml: NvmlLibrary, instance: DeviceHandle): DeviceReadings {
+  return {
+    timeMs: Date.now(),
+    ...present({
+      memoryUsedBytes: tolerate(() => nvml.memory(instance)?.usedBytes),
+      processes: readProcesses(nvml, instance),
+    }),
+  };
+}
+
 /**
  * Absent unless the driver lists the computing processes, for an empty list says that the device is free. A process
  * that computes and draws is listed twice.

@@ -3,6 +3,7 @@
 import { present, presentOrNone, tolerate } from '../absence.ts';
 import type { DeviceRecord } from '../record.ts';
 import type { DeviceHandle, NvmlLibrary } from './library.ts';
+import { type Mig, type MigInstance, readMig } from './mig.ts';
 
 const MAX_NVLINKS = 18;
 
@@ -43,26 +44,54 @@ export function readDeviceRecord(nvml: NvmlLibrary, index: number, device: Devic
       temperatureLimits: readTemperatureLimits(nvml, device),
       nvlinks: readNvlinks(nvml, device),
       ecc: tolerate(() => nvml.eccMode(device)),
-      mig: readMig(nvml, device),
+      mig: migOf(readMig(nvml, device)),
     }),
   };
 }
 
-/** MIG mode and the UUIDs of the instances, in the order of their indices. */
-export function readMig(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['mig'] {
-  const mode = tolerate(() => nvml.migMode(device));
-  return mode && { ...mode, instanceUuids: mode.enabled ? readInstanceUuids(nvml, device) : [] };
+/** What a record says of MIG. */
+export function migOf({ mode, instances }: Mig): DeviceRecord['mig'] {
+  return mode && { ...mode, instanceUuids: instances.map(({ uuid }) => uuid) };
 }
 
-function readInstanceUuids(nvml: NvmlLibrary, device: DeviceHandle): string[] {
-  const places = tolerate(() => nvml.maxMigInstances(device)) ?? 0;
-  const uuids: string[] = [];
-  for (let place = 0; place < places; place++) {
-    const instance = tolerate(() => nvml.migInstance(device, place));
-    const uuid = instance && tolerate(() => nvml.uuid(instance));
-    if (uuid !== undefined) uuids.push(uuid);
-  }
-  return uuids;
+/** Reads what the record of a MIG instance holds. What it shares with its GPU is that of the GPU. */
+export function readInstanceRecord(
+  nvml: NvmlLibrary,
+  index: number,
+  device: DeviceHandle,
+  { uuid, handle }: MigInstance,
+): DeviceRecord {
+  const model = tolerate(() => nvml.name(handle));
+  const gpuInstance = tolerate(() => nvml.gpuInstanceId(handle));
+  return {
+    index,
+    uuid,
+    vendor: 'nvidia',
+    parent: nvml.uuid(device),
+    ...present({
+      migInstance:
+        gpuInstance === undefined
+          ? undefined
+          : {
+              gpuInstance,
+              ...present({
+                computeInstance: tolerate(() => nvml.computeInstanceId(handle)),
+                // The name of an instance is that of its GPU, "MIG", and the profile.
+                profile: model?.match(/ MIG (\S+)$/)?.[1],
+              }),
+            },
+      model,
+      architecture: tolerate(() => architectures[nvml.architecture(device) ?? -1]),
+      driverVersion: tolerate(() => nvml.driverVersion()),
+      cudaVersion: tolerate(() => readCudaVersion(nvml)),
+      computeCapability: tolerate(() => nvml.computeCapability(device)?.join('.')),
+      multiprocessors: tolerate(() => nvml.multiprocessors(handle)),
+      numaNode: tolerate(() => nvml.numaNode(device)),
+      pci: readPci(nvml, device),
+      memory: readMemory(nvml, handle),
+      ecc: tolerate(() => nvml.eccMode(device)),
+    }),
+  };
 }
 
 function readCudaVersion(nvml: NvmlLibrary): string | undefined {

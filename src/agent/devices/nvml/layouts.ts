@@ -31,6 +31,13 @@ export interface MemoryInfo {
   usedBytes: number | undefined;
 }
 
+export interface Attributes {
+  multiprocessors: number | undefined;
+  gpuInstanceSlices: number | undefined;
+  computeInstanceSlices: number | undefined;
+  memoryMebibytes: number | undefined;
+}
+
 export interface ProcessInfo {
   pid: number;
   usedMemoryBytes: number | undefined;
@@ -92,6 +99,16 @@ export function decodeMemory(bytes: Buffer): MemoryInfo {
 /** `nvmlMemory_v2_t`. */
 export function decodeMemoryV2(bytes: Buffer): MemoryInfo {
   return { totalBytes: u64At(bytes, 8), reservedBytes: u64At(bytes, 16), usedBytes: u64At(bytes, 32) };
+}
+
+/** `nvmlDeviceAttributes_t`. */
+export function decodeAttributes(bytes: Buffer): Attributes {
+  return {
+    multiprocessors: decodeU32(bytes.readUInt32LE(0)),
+    gpuInstanceSlices: decodeU32(bytes.readUInt32LE(24)),
+    computeInstanceSlices: decodeU32(bytes.readUInt32LE(28)),
+    memoryMebibytes: u64At(bytes, 32),
+  };
 }
 
 /** `nvmlEventData_t`. */

@@ -13,6 +13,8 @@ import { tolerate } from '../absence.ts';
 import { DeviceError } from '../source.ts';
 import {
   ATTRIBUTES_SIZE,
+  type Attributes,
+  decodeAttributes,
   decodeEvent,
   decodeField,
   decodeMemory,
@@ -108,6 +110,8 @@ const optional = {
   nvmlDeviceGetMigMode: [handle, out, out],
   nvmlDeviceGetMaxMigDeviceCount: [handle, out],
   nvmlDeviceGetMigDeviceHandleByIndex: [handle, u32, out],
+  nvmlDeviceGetGpuInstanceId: [handle, out],
+  nvmlDeviceGetComputeInstanceId: [handle, out],
   nvmlDeviceGetEnforcedPowerLimit: [handle, out],
   nvmlDeviceGetPowerManagementDefaultLimit: [handle, out],
   nvmlDeviceGetPowerManagementLimitConstraints: [handle, out, out],
@@ -272,8 +276,13 @@ export class NvmlLibrary {
 
   /** Drivers say this of MIG instances; of whole GPUs most do not. */
   multiprocessors(device: DeviceHandle): number | undefined {
+    return this.attributes(device)?.multiprocessors;
+  }
+
+  /** How large a MIG instance is. */
+  attributes(device: DeviceHandle): Attributes | undefined {
     const attributes = this.#struct('nvmlDeviceGetAttributes_v2', device, Buffer.alloc(ATTRIBUTES_SIZE));
-    return attributes && decodeU32(attributes.readUInt32LE(0));
+    return attributes && decodeAttributes(attributes);
   }
 
   /** The NUMA node nearest to the device; undefined where it is near to several. */
@@ -341,6 +350,15 @@ export class NvmlLibrary {
     const name = 'nvmlDeviceGetMigDeviceHandleByIndex';
     const code = this.#call(name, device, index, this.#wide);
     return code !== NOT_FOUND && answered(name, code) ? (this.#handle() as DeviceHandle) : undefined;
+  }
+
+  /** The ids of a MIG instance, by which events name it. */
+  gpuInstanceId(instance: DeviceHandle): number | undefined {
+    return this.#number('nvmlDeviceGetGpuInstanceId', instance);
+  }
+
+  computeInstanceId(instance: DeviceHandle): number | undefined {
+    return this.#number('nvmlDeviceGetComputeInstanceId', instance);
   }
 
   /** Milliwatts, as are all that follow about power. */

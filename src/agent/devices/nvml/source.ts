@@ -4,10 +4,11 @@ import { present, tolerate } from '../absence.ts';
 import type { DeviceReadings, DeviceRecord } from '../record.ts';
 import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
 import { readDeviceHealth } from './device-health.ts';
-import { readDeviceReadings } from './device-readings.ts';
-import { readDeviceRecord, readMig } from './device-record.ts';
+import { readDeviceReadings, readInstanceReadings } from './device-readings.ts';
+import { migOf, readDeviceRecord, readInstanceRecord } from './device-record.ts';
 import { EventListener } from './event-listener.ts';
 import type { DeviceHandle, NvmlLibrary } from './library.ts';
+import { checkInstances, type Mig, type MigInstance, readMig } from './mig.ts';
 import { loadNvml, type SearchOptions } from './search.ts';
 
 /** A source of NVIDIA GPUs; nothing is loaded before {@link DeviceSource.open}. */
@@ -55,17 +56,23 @@ class NvmlSource implements DeviceSource {
     const temperatureCelsius = nvml.temperature(device);
     listener.register(device, uuid);
     const health = { ...present({ temperatureCelsius }), ...readDeviceHealth(nvml, device) };
-    return { uuid, fingerprint: fingerprint(nvml, device), health };
+    const mig = readMig(nvml, device);
+    const parts = checkInstances(nvml, mig);
+    return { uuid, fingerprint: fingerprint(nvml, device, mig), health, ...(parts && { parts }) };
   }
 
-  read(index: number): DeviceRecord {
+  read(index: number, part?: string): DeviceRecord {
     const { nvml } = this.#connected();
-    return readDeviceRecord(nvml, index, nvml.deviceByIndex(index));
+    const device = nvml.deviceByIndex(index);
+    if (part === undefined) return readDeviceRecord(nvml, index, device);
+    return readInstanceRecord(nvml, index, device, instanceOf(nvml, device, part));
   }
 
-  sample(index: number): DeviceReadings {
+  sample(index: number, part?: string): DeviceReadings {
     const { nvml } = this.#connected();
-    return readDeviceReadings(nvml, nvml.deviceByIndex(index));
+    const device = nvml.deviceByIndex(index);
+    if (part === undefined) return readDeviceReadings(nvml, device);
+    return readInstanceReadings(nvml, instanceOf(nvml, device, part).handle);
   }
 
   events(waitMs: number): DeviceEvent[] {
@@ -88,10 +95,17 @@ class NvmlSource implements DeviceSource {
   }
 }
 
+/** Looked up by each call, for handles of instances change their meaning. */
+function instanceOf(nvml: NvmlLibrary, device: DeviceHandle, uuid: string): MigInstance {
+  const found = readMig(nvml, device).instances.find((instance) => instance.uuid === uuid);
+  if (found === undefined) throw new DeviceError('failed', `the device has no MIG instance ${uuid}`);
+  return found;
+}
+
 /** The parts of the record that change while the driver runs and cost little to ask for. */
-function fingerprint(nvml: NvmlLibrary, device: DeviceHandle): string {
+function fingerprint(nvml: NvmlLibrary, device: DeviceHandle, mig: Mig): string {
   return JSON.stringify([
-    readMig(nvml, device),
+    migOf(mig),
     tolerate(() => nvml.eccMode(device)),
     tolerate(() => nvml.enforcedPowerLimit(device)),
   ]);
