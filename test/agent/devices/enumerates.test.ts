@@ -24,16 +24,23 @@ test('every device is told of, first with its record and as ok', async () => {
   });
 });
 
-test('readings come at the telemetry interval, and nothing else is told', async () => {
+test('readings come at the telemetry interval, and besides them only what changed', async () => {
   const { told, device } = await watchRunning({ telemetryInterval: 500 });
   const { uuid } = device(2);
-  await until(() => told.filter((call) => call.uuid === uuid && call.sampled).length >= 4);
-  const samples = told.filter((call) => call.uuid === uuid && call.sampled);
-  const gaps = samples.slice(1).map(({ at }, before) => at - (samples[before]?.at ?? 0));
+  const own = () => told.filter((call) => call.uuid === uuid);
+  const samples = () =>
+    own().filter(({ timeMs }, place, all) => timeMs !== undefined && timeMs !== all[place - 1]?.timeMs);
+  await until(() => samples().length >= 4);
+  const gaps = samples()
+    .slice(1)
+    .map(({ at }, before) => at - (samples()[before]?.at ?? 0));
   const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
   expect(mean).toBeGreaterThan(400);
   expect(mean).toBeLessThan(700);
-  expect(told.filter((call) => call.uuid === uuid && !call.sampled)).toHaveLength(1);
+  for (const [place, { timeMs, health }] of own().entries()) {
+    const before = own()[place - 1];
+    if (before?.timeMs === timeMs && before) expect(health).not.toEqual(before.health);
+  }
 });
 
 test('devices keep their identity when the agent starts again', async () => {

@@ -19,6 +19,8 @@ export interface Told {
   record?: DeviceRecord;
   health?: DeviceHealth | undefined;
   sampled: boolean;
+  /** When the readings were taken. */
+  timeMs?: number | undefined;
 }
 
 export interface WatchedSource {
@@ -67,8 +69,10 @@ export function watch(options: Partial<SupervisorOptions> & { profile?: string; 
       { write: (line) => log.push(JSON.parse(line)) },
     ),
     listener: {
-      deviceChanged: ({ uuid, state, message, record, health, readings }) =>
-        told.push({ at: performance.now(), uuid, state, message, record, health, sampled: readings !== undefined }),
+      deviceChanged: ({ uuid, state, message, record, health, readings }) => {
+        const sample = { sampled: readings !== undefined, timeMs: readings?.timeMs };
+        told.push({ at: performance.now(), uuid, state, message, record, health, ...sample });
+      },
       deviceRemoved: (uuid) =>
         told.push({ at: performance.now(), uuid, state: 'removed', message: '', sampled: false }),
       eventReported: (_, event) => events.push({ at: performance.now(), event }),
