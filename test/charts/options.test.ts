@@ -70,6 +70,7 @@ test('values become the options that they stand for', () => {
     brokerClientCert: '/etc/gpubroker/broker-client-cert/tls.crt',
     brokerClientKey: '/etc/gpubroker/broker-client-cert/tls.key',
   });
+  expect(resolved(cases.privileged.values).values).toMatchObject({ kernelLog: 'on', driverRoot: '/host-driver' });
   expect(resolved(cases['chosen-nodes'].values).values).toMatchObject({
     sources: ['simulated'],
     simulate: 'dgx-a100',
@@ -86,6 +87,7 @@ test('the defaults are those of the agent, but for what a pod needs', () => {
     listenHost: '0.0.0.0',
     nodeName: 'gpu-node-1',
     hostRoot: '/host',
+    kernelLog: 'off',
     config: expect.stringContaining('agent.yaml'),
   });
 });
@@ -107,7 +109,7 @@ test('the device plugin takes its own', () => {
 test('`config` takes every option that no other value sets, and no other: `make generate` writes them down', () => {
   const { properties } = JSON.parse(readFileSync(join(nodeChart, 'values.schema.json'), 'utf8'));
   const taken = (config: { properties: object }) => Object.keys(config.properties);
-  const everyValue = { ...cases.served.values, broker: cases.broker.values.broker, devicePlugin: { enabled: true } };
+  const everyValue = { ...cases.served.values, ...cases.broker.values, devicePlugin: { enabled: true } };
   expect(taken(properties.config)).toEqual(others(resolved(everyValue)));
   expect(taken(properties.devicePlugin.properties.config)).toEqual(others(resolvedPlugin(everyValue)));
 });

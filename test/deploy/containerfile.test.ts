@@ -40,8 +40,23 @@ function environmentOf(image: Image): NodeJS.ProcessEnv {
   return { ...image.env, PATH: [...path.map((folder) => join(image.folder, folder)), '/usr/bin', '/bin'].join(':') };
 }
 
-function start(image: Image, flags: readonly string[], user?: string): { child: ChildProcess; output: string[] } {
-  const [program, args] = commandOf(image, [...image.cmd, ...flags], user);
+/** Runs the rest of its words where the root file system cannot be written to, but for one folder. */
+const readOnlyRoot = `
+  mount --bind "$1" "$1"
+  mount --options remount,ro,bind /
+  shift
+  exec "$@"
+`;
+
+interface Start {
+  readonly user?: string;
+  readonly readOnly?: boolean;
+}
+
+function start(image: Image, flags: readonly string[], { user, readOnly = false }: Start = {}) {
+  const [setpriv, rest] = commandOf(image, [...image.cmd, ...flags], user);
+  const wrapper = readOnly ? ['unshare', '--mount', 'sh', '-euc', readOnlyRoot, 'sh', state] : [];
+  const [program = '', ...args] = [...wrapper, setpriv, ...rest];
   const child = spawn(program, args, { env: environmentOf(image), cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
   const output: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => output.push(String(data)));
@@ -100,12 +115,12 @@ test.each(['node', 'broker'])('the %s image runs as an ordinary user', (target) 
   expect(build.target(target).user).toBe('65532:65532');
 });
 
-testWith('root')('the node image serves GPUs', async () => {
+testWith('root', 'mount')('the node image serves GPUs, on a root file system that cannot be written to', async () => {
   const image = build.target('node');
   const socket = join(ownFolder('device-api'), 'device.sock');
   const paths = ['--unix-socket', socket, '--data-dir', ownFolder('node')];
   const ports = ['--grpc-address', '', '--health-port', '0', '--metrics-port', '0', '--shutdown-delay', '0s'];
-  const { child, output } = start(image, [...paths, ...ports, '--sources', 'simulated']);
+  const { child, output } = start(image, [...paths, ...ports, '--sources', 'simulated'], { readOnly: true });
   try {
     await expect.poll(() => output.join(''), { timeout: 15_000 }).toContain('source state changed');
     // As the chart's device plugin: root without capabilities, in the agent's group.
@@ -129,7 +144,7 @@ testWith('root')(
     const addresses = ['http', 'node-link', 'metrics'].flatMap((name) => [`--${name}-address`, '127.0.0.1:0']);
     // PostgreSQL wants a user of /etc/passwd: the image makes one, and of this machine's it is nobody.
     const data = ownFolder('broker', nobody);
-    const { child, output } = start(image, ['--data-dir', data, ...addresses], `${nobody}:${nobody}`);
+    const { child, output } = start(image, ['--data-dir', data, ...addresses], { user: `${nobody}:${nobody}` });
     try {
       // Written bit by bit.
       const endpoints = () => {

@@ -133,6 +133,7 @@ log-level: {{ .Values.logging.level }}
 log-format: {{ .Values.logging.format }}
 host-root: /host
 driver-root: {{ ternary "/host-driver" "/run/nvidia/driver" (eq .Values.deviceAccess "privileged") }}
+kernel-log: {{ ternary "on" "off" .Values.kernelLog.enabled | quote }}
 {{- with .Values.broker }}
 {{- if .url }}
 broker-url: {{ .url | quote }}
