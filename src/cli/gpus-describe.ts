@@ -105,7 +105,7 @@ function limits({ clocks, powerLimits }: DeviceView): Rows {
   ]);
 }
 
-function modes({ ecc, mig }: DeviceView): Rows {
+function modes({ ecc, mig, computePartition }: DeviceView): Rows {
   const mode = (value: { enabled: boolean; pending: boolean } | undefined) => {
     if (!value) return undefined;
     const change = value.pending === value.enabled ? '' : `, ${value.pending ? 'on' : 'off'} after the next reset`;
@@ -115,6 +115,7 @@ function modes({ ecc, mig }: DeviceView): Rows {
     ['ECC', mode(ecc)],
     ['MIG', mode(mig)],
     ...(mig?.instanceUuids ?? []).map((uuid) => ['MIG instance', uuid] as const),
+    ['Compute partitions', computePartition],
   ]);
 }
 

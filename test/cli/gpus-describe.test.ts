@@ -81,6 +81,8 @@ test('modes that change with the next reset', () => {
     ecc: { enabled: true, pending: false },
     mig: { enabled: true, pending: true, instanceUuids: ['MIG-1', 'MIG-2'] },
   };
+  const divided = viewGpu(gpu('gpu-a'), { ...h100('gpu-a'), computePartition: 'cpx' });
+  expect(formatDescription(divided, now)).toMatch(/Compute partitions +cpx/);
   const text = formatDescription(viewGpu(gpu('gpu-a', 'Ready=True'), device), now);
   expect(text).toContain('ECC           on, off after the next reset\n  MIG           on\n  MIG instance  MIG-1\n');
 });
