@@ -1,7 +1,10 @@
 // Values that make no sense are refused, each with a message that names the value and what is allowed.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { refusal, type Values } from '../fixtures/helm.ts';
+import { parse } from 'yaml';
+import { nodeChart, refusal, type Values } from '../fixtures/helm.ts';
 
 const refused: [string, Values, ...string[]][] = [
   ['a value that is not there', { serverr: {} }, "additional properties 'serverr' not allowed"],
@@ -79,4 +82,31 @@ const conflicts: [Values, string][] = [
 
 test.each(conflicts)('%j is refused, for its values do not go together', (values, message) => {
   expect(refusal(values)).toContain(message);
+});
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+/** The values that a schema has, as paths; of `config`, whose options have no defaults here, only itself. */
+function pathsOf({ properties = {} }: Schema, path = ''): string[] {
+  return Object.entries(properties).flatMap(([name, inner]) => {
+    const place = `${path}/${name}`;
+    return inner.properties && name !== 'config' ? pathsOf(inner, place) : [place];
+  });
+}
+
+test('every value of the schema has its default in values.yaml', () => {
+  const chart = (name: string) => readFileSync(join(nodeChart, name), 'utf8');
+  const defaults = parse(chart('values.yaml'));
+  const given = (path: string) =>
+    path
+      .split('/')
+      .slice(1)
+      .reduce((found, name) => found?.[name], defaults);
+  const paths = pathsOf(JSON.parse(chart('values.schema.json')));
+  // Helm's own, and what a rolling update need not say.
+  const optional = ['/global', '/updateStrategy/rollingUpdate/maxSurge'];
+  expect(paths.length).toBeGreaterThan(60);
+  expect(paths.filter((path) => given(path) === undefined)).toEqual(optional.toReversed());
 });
