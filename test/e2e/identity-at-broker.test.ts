@@ -62,4 +62,4 @@ test('the records reach the broker as they are', async () => {
       },
     },
   ]);
-});
+}, 90_000);

@@ -71,7 +71,7 @@ test('a card that comes later is found, and NVML is given up where it has nothin
   await untilReady(agent);
   expect(await body()).not.toContain('libnvidia-ml');
   expect(await devices()).toMatchObject([{ source: 'amd', model: 'AMD Instinct MI300X OAM' }]);
-});
+}, 60_000);
 
 test('`up` serves a card of AMD, and simulates nothing', async () => {
   const tree = createHostTree();
