@@ -60,19 +60,12 @@ export async function addFaults(client: NodeClient, flags: Flags, gpu: string, g
   else print(`${uuid}: ${describe(faults, uuid) || `XID ${given.xid}`}`);
 }
 
-/** Takes back the faults of a GPU, or of all. @throws CodedError */
+/** Takes back the faults of a GPU, or of all, as a reset would. @throws CodedError */
 export async function clearFaults(client: NodeClient, flags: Flags, gpu: string | undefined): Promise<void> {
   const file = await faultsFileOf(client, flags);
   const uuid = gpu === undefined ? undefined : await findGpu(client, gpu);
-  // Events have happened: they stay, or one that is not reported yet would never be.
   const faults = await change(file, (before) =>
-    uuid === undefined
-      ? { ...NO_FAULTS, events: before.events }
-      : {
-          ...before,
-          devices: new Map([...before.devices].filter(([key]) => key !== uuid)),
-          removed: new Set([...before.removed].filter((key) => key !== uuid)),
-        },
+    reset(before, uuid === undefined ? touched(before) : [uuid], Date.now()),
   );
   if (flags.json) printJson(JSON.parse(formatFaults(faults)));
   else print(uuid === undefined ? 'no GPU has faults any more' : `${uuid}: no faults`);
@@ -86,7 +79,9 @@ export async function listFaults(client: NodeClient, flags: Flags): Promise<void
     printJson({ file, faults: JSON.parse(formatFaults(faults)) });
     return;
   }
-  const sick = [...new Set([...faults.devices.keys(), ...faults.removed])];
+  const sick = [...new Set([...faults.devices.keys(), ...faults.removed])].filter(
+    (key) => describe(faults, key) !== '',
+  );
   if (sick.length === 0) remark('No simulated GPU has a fault.');
   else print(formatTable([['GPU', 'FAULTS'], ...sick.map((key) => [String(key), describe(faults, key)])]));
 }
@@ -96,6 +91,21 @@ function checkGiven({ gpuInstance, computeInstance, ...faults }: GivenFaults): v
   if (faults.xid !== undefined) return;
   if (gpuInstance !== undefined) throw wrongUsage('--gpu-instance only goes with --xid');
   if (computeInstance !== undefined) throw wrongUsage('--compute-instance only goes with --xid');
+}
+
+/** All devices of which anything is said. */
+function touched({ devices, removed, events }: Faults): DeviceKey[] {
+  return [...devices.keys(), ...removed, ...events.map(({ gpu }) => gpu)];
+}
+
+/** Events have happened: they stay, or one that is not reported yet would never be. */
+function reset(faults: Faults, keys: readonly DeviceKey[], resetAtMs: number): Faults {
+  return {
+    ...faults,
+    devices: new Map<DeviceKey, DeviceFaults>([...faults.devices, ...keys.map((key) => [key, { resetAtMs }] as const)]),
+    removed: new Set([...faults.removed].filter((key) => !keys.includes(key))),
+    driver: {},
+  };
 }
 
 async function faultsFileOf(client: NodeClient, { address }: Flags): Promise<string> {
@@ -177,7 +187,8 @@ function eventsOf(gpu: string, given: GivenFaults, time: string): EventFault[] {
 }
 
 function describe(faults: Faults, key: DeviceKey): string {
-  const named = words(faults.devices.get(key) ?? {});
+  const { resetAtMs: _, ...device } = faults.devices.get(key) ?? {};
+  const named = words(device);
   return [...(faults.removed.has(key) ? ['removed'] : []), ...named].join(', ');
 }
 

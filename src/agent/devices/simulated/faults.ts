@@ -72,6 +72,8 @@ export interface DeviceFaults {
   nvlinkErrors?: { crc?: number; replay?: number; recovery?: number };
   pcieReplays?: number;
   recoveryAction?: RecoveryAction;
+  /** No fault: when the device was reset, in milliseconds since the epoch. Its counters count from there. */
+  resetAtMs?: number;
 }
 
 /** What is wrong with the driver as a whole. */
@@ -160,6 +162,7 @@ const deviceFields: Fields<DeviceFaults> = {
   nvlinkErrors: shape({ crc: count, replay: count, recovery: count }),
   pcieReplays: count,
   recoveryAction: oneOf(recoveryActions),
+  resetAtMs: count,
 };
 
 const driverFields: Fields<DriverFaults> = { gone: flag, hang: oneOf(DRIVER_CALLS), crash: oneOf(DRIVER_CALLS) };

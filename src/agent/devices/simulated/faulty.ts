@@ -1,4 +1,5 @@
 // What a device with faults shows in the place of what it would show without them.
+import { present } from '../absence.ts';
 import type { DeviceReadings, DeviceRecord } from '../record.ts';
 import type { DeviceFaults } from './faults.ts';
 
@@ -27,6 +28,30 @@ export function faultyReadings(readings: DeviceReadings, faults: DeviceFaults): 
   };
 }
 
+/** The readings of a device that was reset: what counts since the driver was loaded began again. */
+export function readingsSince(reset: DeviceReadings, readings: DeviceReadings): DeviceReadings {
+  const since = <Name extends 'energyMillijoules' | 'pcieReplays' | 'nvlinkTxBytes' | 'nvlinkRxBytes'>(name: Name) =>
+    readings[name] === undefined ? {} : { [name]: readings[name] - (reset[name] ?? 0) };
+  const { eccErrors } = readings;
+  return {
+    ...readings,
+    ...since('energyMillijoules'),
+    ...since('pcieReplays'),
+    ...since('nvlinkTxBytes'),
+    ...since('nvlinkRxBytes'),
+    ...(readings.nvlinkErrors && { nvlinkErrors: difference(readings.nvlinkErrors, reset.nvlinkErrors) }),
+    ...(eccErrors && {
+      eccErrors: {
+        ...difference(eccErrors, reset.eccErrors),
+        ...present({
+          aggregateCorrected: eccErrors.aggregateCorrected,
+          aggregateUncorrected: eccErrors.aggregateUncorrected,
+        }),
+      },
+    }),
+  };
+}
+
 const NO_REMAPPED_ROWS = { correctable: 0, uncorrectable: 0, pending: false, failed: false };
 
 function throttled(readings: DeviceReadings, { throttleReasons }: DeviceFaults): Partial<DeviceReadings> {
@@ -47,6 +72,12 @@ function eccErrors({ corrected = 0, uncorrected = 0 }: NonNullable<DeviceFaults[
     aggregateCorrected: corrected,
     aggregateUncorrected: uncorrected,
   };
+}
+
+function difference<Counts extends object>(more: Counts, some: Partial<Counts> | undefined): Counts {
+  const before = new Map<string, number>(Object.entries(some ?? {}));
+  const entries = Object.entries<number>(more as Record<string, number>);
+  return Object.fromEntries(entries.map(([name, count]) => [name, count - (before.get(name) ?? 0)])) as Counts;
 }
 
 function sum<Counts extends Record<string, number>>(some: Partial<Counts>, more: Counts): Counts {

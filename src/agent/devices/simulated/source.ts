@@ -7,7 +7,7 @@ import type { DeviceHealth, DeviceReadings, DeviceRecord } from '../record.ts';
 import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
 import type { DeviceCall, DeviceFaults, DeviceKey, DriverCall, EventFault, Faults } from './faults.ts';
 import { crash, FaultsFile, hang } from './faults-file.ts';
-import { faultyReadings, faultyRecord } from './faulty.ts';
+import { faultyReadings, faultyRecord, readingsSince } from './faulty.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 import { readingsAt } from './telemetry.ts';
 
@@ -94,7 +94,10 @@ class SimulatedSource implements DeviceSource {
 
   #readings({ uuid }: DeviceRecord, faults: DeviceFaults): DeviceReadings {
     const seed = digest(uuid).readUInt32BE() / 2 ** 32;
-    return faultyReadings(readingsAt(this.#profile, Date.now(), seed), faults);
+    const now = readingsAt(this.#profile, Date.now(), seed);
+    const { resetAtMs } = faults;
+    const since = resetAtMs === undefined ? now : readingsSince(readingsAt(this.#profile, resetAtMs, seed), now);
+    return faultyReadings(since, faults);
   }
 
   #isRemoved(place: number): boolean {

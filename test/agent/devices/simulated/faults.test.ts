@@ -121,6 +121,17 @@ describe('a device', () => {
     expect(health).toHaveProperty('recoveryAction', 'drain-and-reset');
   });
 
+  test('that was reset counts from there, but for what stays with the board', () => {
+    const [before, after] = readings({ resetAtMs: Date.now() - 10_000 });
+    expect(before.energyMillijoules).toBeGreaterThan(1e9);
+    expect(after.energyMillijoules).toBeLessThan(20 * 700_000);
+    expect(after.energyMillijoules).toBeGreaterThan(5 * 95_000);
+    expect(after.pcieReplays).toBe(0);
+    expect(after.nvlinkTxBytes).toBeLessThan(20 * 40e9);
+    expect(after.nvlinkErrors).toEqual({ crc: 0, replay: 0, recovery: 0 });
+    expect(after.eccErrors).toEqual({ ...before.eccErrors, volatileCorrected: 0, volatileUncorrected: 0 });
+  });
+
   test('that is throttled has lower clocks', () => {
     const [before, after] = readings({ throttleReasons: ['hardware-thermal'] });
     expect(after.throttleReasons).toEqual(['hardware-thermal']);
