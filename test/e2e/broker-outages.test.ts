@@ -14,7 +14,10 @@ let fleet: Fleet;
 /** What each GPU went through as its agent saw it: by its uuid in lower case. */
 const history = new Map<string, string[]>();
 beforeAll(async () => {
-  fleet = await Fleet.start([2, 3, 4], ['--telemetry-interval', `${telemetryMs}ms`, '--heartbeat-interval', '1s']);
+  fleet = await Fleet.start(
+    [2, 3, 4],
+    ['--health-checks', 'off', '--telemetry-interval', `${telemetryMs}ms`, '--heartbeat-interval', '1s'],
+  );
   await fleet.converged();
   for (const { uuid } of fleet.truth()) history.set(uuid, ['healthy']);
 }, 120_000);

@@ -13,7 +13,7 @@ import { type ActiveProbe, Recovery } from './recovery.ts';
 
 /** How long what only informs is shown after it happened last, in milliseconds. */
 const lives = { XidWarning: 60 * 60_000, ApplicationFault: 10 * 60_000 };
-/** Findings of one kind that are kept for one device; what comes on top says nothing that these do not. */
+/** Findings of one kind that are kept for one device: of failures the first, of what only informs the latest. */
 const MAX_FINDINGS = 16;
 /** Uncorrectable errors counted so close to a contained error are that error, in milliseconds. */
 const CONTAINED_MS = 30_000;
@@ -96,7 +96,7 @@ export class DeviceHealth {
       held.hold.see();
       put(this.#degradations, key, held);
     } else {
-      put(this.#notices, key, { finding, at: now });
+      put(this.#notices, key, { finding, at: now }, 'the latest');
     }
   }
 
@@ -168,6 +168,16 @@ const migEnabled: Finding = {
 };
 
 /** Keeps a map from growing without end. */
-function put<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  if (map.has(key) || map.size < MAX_FINDINGS) map.set(key, value);
+function put<Value>(
+  map: Map<string, Value>,
+  key: string,
+  value: Value,
+  kept: 'the first' | 'the latest' = 'the first',
+) {
+  const oldest = map.keys().next();
+  if (!map.has(key) && map.size >= MAX_FINDINGS) {
+    if (kept === 'the first' || oldest.done) return;
+    map.delete(oldest.value);
+  }
+  map.set(key, value);
 }

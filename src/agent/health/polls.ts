@@ -58,7 +58,7 @@ export class Polls {
   #expectsAllLinks: boolean;
   #throttled = 0;
   #wasAway = false;
-  #seen: Pick<Look, 'readings' | 'health'> = {};
+  #seen: Partial<Pick<Look, 'record' | 'readings' | 'health'>> = {};
   /** The latest value of each counter, also where the latest readings lack it. */
   #counts: Counts = {};
 
@@ -79,10 +79,10 @@ export class Polls {
     const { record, health } = look;
     const standing = [...ofState(look)];
     const complete = look.state === 'ok' && look.readings?.timeMs !== this.#seen.readings?.timeMs;
-    const isNews = look.state === 'ok' && (complete || health !== this.#seen.health);
+    const isNews = look.state === 'ok' && (complete || health !== this.#seen.health || record !== this.#seen.record);
     if (!isNews) return { isNews, complete, standing, grown: [], wasReset: returned };
     // Not the look itself: whoever watches the device changes it in place.
-    this.#seen = present({ readings: look.readings, health });
+    this.#seen = present({ record, readings: look.readings, health });
     const readings = { ...look.readings, ...health };
     standing.push(...ofReadings(readings), ...ofHeat(record, readings));
     standing.push(...this.#throttling(readings), ...this.#links(record), ...this.#errors(readings, now));

@@ -148,13 +148,16 @@ function readTemperatureLimits(nvml: NvmlLibrary, device: DeviceHandle): DeviceR
 }
 
 function readNvlinks(nvml: NvmlLibrary, device: DeviceHandle): DeviceRecord['nvlinks'] {
-  const links: NonNullable<DeviceRecord['nvlinks']> = [];
-  for (let link = 0; link < MAX_NVLINKS; link++) {
-    // A device answers for the links that it has; they need not be the first ones.
-    const active = tolerate(() => nvml.nvlinkActive(device, link));
-    if (active !== undefined) links.push({ link, active, ...readNvlinkEnd(nvml, device, link) });
-  }
+  // A device answers for the links that it has; they need not be the first ones.
+  const links = readActiveNvlinks(nvml, device).flatMap((active, link) =>
+    active === undefined ? [] : [{ link, active, ...readNvlinkEnd(nvml, device, link) }],
+  );
   return links.length === 0 ? undefined : links;
+}
+
+/** Which links are up; undefined for those that the device does not have. */
+export function readActiveNvlinks(nvml: NvmlLibrary, device: DeviceHandle): (boolean | undefined)[] {
+  return Array.from({ length: MAX_NVLINKS }, (_, link) => tolerate(() => nvml.nvlinkActive(device, link)));
 }
 
 function readNvlinkEnd(nvml: NvmlLibrary, device: DeviceHandle, link: number) {

@@ -5,7 +5,7 @@ import type { DeviceReadings, DeviceRecord } from '../record.ts';
 import { type DeviceCheck, DeviceError, type DeviceEvent, type DeviceSource } from '../source.ts';
 import { readDeviceHealth } from './device-health.ts';
 import { readDeviceReadings, readInstanceReadings } from './device-readings.ts';
-import { migOf, readDeviceRecord, readInstanceRecord } from './device-record.ts';
+import { migOf, readActiveNvlinks, readDeviceRecord, readInstanceRecord } from './device-record.ts';
 import { EventListener } from './event-listener.ts';
 import type { DeviceHandle, NvmlLibrary } from './library.ts';
 import { checkInstances, type Mig, type MigInstance, readMig } from './mig.ts';
@@ -108,6 +108,7 @@ function fingerprint(nvml: NvmlLibrary, device: DeviceHandle, mig: Mig): string 
     migOf(mig),
     tolerate(() => nvml.eccMode(device)),
     tolerate(() => nvml.enforcedPowerLimit(device)),
+    readActiveNvlinks(nvml, device),
   ]);
 }
 

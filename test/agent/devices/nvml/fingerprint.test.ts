@@ -7,6 +7,7 @@ const changes: [what: string, change: (gpu: FakeGpu) => void][] = [
   ['ECC is switched', (gpu) => Object.assign(gpu, { ecc: { current: 1, pending: 0 } })],
   ['the power limit is set', (gpu) => Object.assign(gpu.power, { enforcedLimit: 500_000 })],
   ['MIG is switched', (gpu) => Object.assign(gpu, { mig: { current: 0, pending: 1, maxInstances: 7, instances: [] } })],
+  ['an NVLink goes down', (gpu) => Object.assign(gpu.nvlinks?.[3] ?? {}, { active: 0 })],
 ];
 
 test.each(changes)('it changes when %s', (_, change) => {
