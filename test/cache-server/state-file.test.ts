@@ -60,6 +60,17 @@ function shown({ cache }: Opened) {
   return { version: version(), gpus: [...entries()].map(({ gpu }) => gpu) };
 }
 
+test.each([
+  ['this-boot', false],
+  ['another-boot', true],
+  ['', false],
+])('a start in the boot %j says whether the machine has booted since: %s', async (bootId, rebooted) => {
+  const before = await open();
+  expect(before.state.restored.rebooted).toBe(false);
+  await createGpu(before, 'gpu-a');
+  expect((await open(bootId)).state.restored.rebooted).toBe(rebooted);
+});
+
 describe('after a kill', () => {
   test('GPUs, conditions, actions and the version are as they were, and unconfirmed', async () => {
     const before = await open();

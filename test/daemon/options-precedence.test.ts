@@ -101,6 +101,13 @@ test('lists add up, over flags and commas', () => {
   ]);
 });
 
+test('lists of XIDs add up, and may be empty', () => {
+  expect([...resolve([]).values.ignoredXids]).toEqual([13, 31, 43, 45, 68, 109]);
+  const { values } = resolve(['--fatal-xids', '31,31', '--fatal-xids=500', '--ignored-xids', '']);
+  expect([...values.fatalXids]).toEqual([31, 500]);
+  expect([...values.ignoredXids]).toEqual([]);
+});
+
 test('the values cannot be changed', () => {
   const { values } = resolve(['--sources', 'nvml']);
   expect(Object.isFrozen(values)).toBe(true);
