@@ -22,7 +22,7 @@ const MAX_EVENTS_AT_ONCE = 1000;
 export class EventListener {
   readonly #nvml: NvmlLibrary;
   /** Undefined where the driver has no events. */
-  readonly #set: EventSetHandle | undefined;
+  #set: EventSetHandle | undefined;
   readonly #handles = new Map<string, DeviceHandle>();
   readonly #uuids = new Map<bigint, string>();
 
@@ -47,8 +47,9 @@ export class EventListener {
   }
 
   /**
-   * What has happened since the last call, the oldest first; waits so many milliseconds for the first one. A failure is thrown only when there is nothing to return;
-   * a lost device is no failure here, for the check of each device tells which it is.
+   * What has happened since the last call, the oldest first; waits so many milliseconds for the first one. A failure is
+   * thrown only when there is nothing to return; a lost device is no failure here, for the check of each device tells
+   * which it is.
    */
   drain(waitMs: number): DeviceEvent[] {
     const events: DeviceEvent[] = [];
@@ -59,14 +60,24 @@ export class EventListener {
         events.push(event);
       }
     } catch (error) {
-      if (events.length === 0 && !concernsOneDevice(error)) throw error;
+      if (concernsOneDevice(error)) this.#startOver();
+      else if (events.length === 0) throw error;
     }
     return events;
   }
 
+  /** A set with a lost device in it may say nothing else any more: the others join a new one with their next check. */
+  #startOver(): void {
+    tolerate(() => this.close());
+    this.#handles.clear();
+    this.#set = tolerate(() => this.#nvml.createEventSet());
+  }
+
   /** Frees the set. */
   close(): void {
-    if (this.#set !== undefined) this.#nvml.freeEventSet(this.#set);
+    const set = this.#set;
+    this.#set = undefined;
+    if (set !== undefined) this.#nvml.freeEventSet(set);
   }
 
   #next(waitMs: number): DeviceEvent | undefined {

@@ -534,7 +534,8 @@ export class NvmlLibrary {
   nextEvent(set: EventSetHandle, waitMs: number): EventData | undefined {
     const name = this.#has('nvmlEventSetWait_v2') ? 'nvmlEventSetWait_v2' : 'nvmlEventSetWait';
     const event = encodeEvent();
-    const code = this.#call(name, set, event, waitMs);
+    // Not 0: some bindings document that as a wait without end.
+    const code = this.#call(name, set, event, Math.max(1, waitMs));
     return code !== TIMEOUT && answered(name, code) ? decodeEvent(event) : undefined;
   }
 

@@ -138,6 +138,24 @@ test.each([15, 16])('a wait that meets %i leaves it to the checks to say which G
   expect(source.events(0)).toEqual([]);
 });
 
+test('a lost GPU does not keep the events of the others, and is heard of again when it is back', () => {
+  const { driver, source } = openSource({ gpus: 2 });
+  source.check(0);
+  source.check(1);
+  driver.update(() => Object.assign(driver.gpu(0), { lost: true }));
+  driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 79 });
+  expect(source.events(0).map(({ data }) => data)).toEqual([79]);
+  expect(source.events(0)).toEqual([]);
+  expect(() => source.check(0)).toThrow();
+  source.check(1);
+  driver.emit({ gpu: driver.gpu(1).uuid, type: 0x8, data: 48 });
+  expect(source.events(0).map(({ data }) => data)).toEqual([48]);
+  driver.update(() => Object.assign(driver.gpu(0), { lost: false }));
+  source.check(0);
+  driver.emit({ gpu: driver.gpu(0).uuid, type: 0x8, data: 31 });
+  expect(source.events(0).map(({ data }) => data)).toEqual([31]);
+});
+
 test('a wait that fails otherwise is a failure', () => {
   const { driver, source } = openSource();
   driver.update((state) => {
