@@ -81,7 +81,7 @@ export const cases = {
       },
       dataDir: '/srv/gpubroker/data',
       logging: { level: 'debug', format: 'text' },
-      podSecurityContext: { runAsUser: 1000, runAsGroup: 2000 },
+      securityContext: { runAsUser: 1000, runAsGroup: 2000 },
     },
   },
   named: {

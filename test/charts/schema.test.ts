@@ -35,7 +35,7 @@ const refused: [string, Values, ...string[]][] = [
   ['a data folder that is the root', { dataDir: '/' }, '/dataDir', 'does not match pattern'],
   ['a digest that is none', { image: { digest: 'latest' } }, '/image/digest', 'does not match pattern'],
   ['an amount that is none', { resources: { limits: { memory: '128MB' } } }, '/resources/limits/memory'],
-  ['a root user by number', { podSecurityContext: { runAsUser: 0 } }, '/podSecurityContext/runAsUser', 'minimum'],
+  ['a root user by number', { securityContext: { runAsUser: 0 } }, '/securityContext/runAsUser', 'minimum'],
   ['an unknown way to devices', { deviceAccess: 'host' }, '/deviceAccess', "'runtime', 'privileged'"],
   [
     'monitoring of another kind',

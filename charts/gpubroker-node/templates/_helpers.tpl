@@ -49,7 +49,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* The user of the agent: root where device files or the kubelet's socket ask for it. */}}
 {{- define "gpubroker-node.user" -}}
-{{- if or (eq .Values.deviceAccess "privileged") .Values.podResources.enabled -}}0{{- else -}}{{ int .Values.podSecurityContext.runAsUser }}{{- end -}}
+{{- if or (eq .Values.deviceAccess "privileged") .Values.podResources.enabled -}}0{{- else -}}{{ int .Values.securityContext.runAsUser }}{{- end -}}
 {{- end }}
 
 {{/* "true" where an object of Prometheus's operator is to be made; takes the root and the value of `enabled`. */}}
