@@ -27,7 +27,7 @@ export function formatDescription(gpu: GpuView, now: number): string {
       ['Readings', readings(device, now)],
       ['NVLink', nvlinks(device)],
       ['Processes', processes(device)],
-      ['Pods', pods(device)],
+      ['Use', use(device)],
     );
   }
   sections.push(['Conditions', conditions(gpu.conditions, now)], ['Identity', evidence(device?.evidence ?? [])]);
@@ -156,10 +156,12 @@ function processes(device: DeviceView): Rows {
   ];
 }
 
-function pods({ allocation }: DeviceView): Rows {
-  if (!allocation) return [];
-  const holders = allocation.holders.map((holder) => ['Held by', holder]);
-  return allocation.unknown ? [...holders, ['Held by', 'the kubelet does not say']] : holders;
+function use({ allocation, leased }: DeviceView): Rows {
+  return known([
+    ['Sold', leased ? 'yes: a trade holds it' : undefined],
+    ...(allocation?.holders ?? []).map((holder) => ['Pod', holder] as const),
+    ['Pods', allocation?.unknown ? 'unknown: the kubelet does not say' : undefined],
+  ]);
 }
 
 function conditions(list: readonly Condition[], now: number): Rows {

@@ -87,6 +87,17 @@ test('modes that change with the next reset', () => {
   expect(text).toContain('ECC           on, off after the next reset\n  MIG           on\n  MIG instance  MIG-1\n');
 });
 
+test('who uses it: a trade, pods, or nobody knows', () => {
+  const described = (use: object) =>
+    formatDescription(viewGpu(gpu('gpu-a', 'Ready=True'), { ...h100('gpu-a'), processes: [], ...use }), now);
+  expect(described({ leased: true, allocation: { holders: ['team/train/main'], unknown: true } })).toContain(`Use
+  Sold  yes: a trade holds it
+  Pod   team/train/main
+  Pods  unknown: the kubelet does not say
+`);
+  expect(described({ leased: false, allocation: { holders: [], unknown: false } })).not.toContain('\nUse\n');
+});
+
 test('what witnesses say of the identity, in words, also for programs', () => {
   const evidence = [
     { check: 'memory', witness: 'pci-id-table', verdict: Evidence_Verdict.DISAGREES, message: '188 GiB, 80 GiB' },
