@@ -131,10 +131,10 @@ export class SimulatedNode {
         this.#inventory.faulted(index, error.fault, error.message);
       }
     }
-    for (const { index } of this.#inventory.unread()) this.#inventory.store(this.#source.read(index));
+    for (const { index, part } of this.#inventory.unread()) this.#inventory.store(this.#source.read(index, part));
     const due = performance.now() - telemetryInterval + probeInterval / 2;
-    for (const { index } of this.#inventory.unsampled(due, probeInterval / telemetryInterval)) {
-      this.#inventory.sampled({ index }, this.#source.sample(index));
+    for (const target of this.#inventory.unsampled(due, probeInterval / telemetryInterval)) {
+      this.#inventory.sampled(target, this.#source.sample(target.index, target.part));
     }
     for (const event of this.#source.events(0)) this.#gpus.take(this.#source.name, event);
     this.#inventory.endSweep(complete);

@@ -121,10 +121,12 @@ async function findGpu(client: NodeClient, gpu: string): Promise<string> {
   const devices = (await client.listDevices()).filter(({ source }) => source === 'simulated');
   const uuids = devices.map(({ uuid, name }) => (uuid ?? name).toLowerCase());
   const wanted = gpu.toLowerCase();
-  const byIndex = devices.findIndex(({ index }) => String(index) === wanted);
+  const byIndex = devices.findIndex(({ index, parent }) => parent === undefined && String(index) === wanted);
   const whole = uuids.find((uuid) => uuid === wanted) ?? uuids[byIndex];
   if (whole !== undefined) return whole;
-  const beginning = uuids.filter((uuid) => uuid.startsWith(wanted) || uuid.startsWith(`gpu-${wanted}`));
+  const beginning = uuids.filter(
+    (uuid) => uuid.startsWith(wanted) || uuid.replace(/^(?:gpu|mig)-/, '').startsWith(wanted),
+  );
   if (beginning.length > 1) throw wrongUsage(`--gpu: ${gpu} is how ${beginning.length} UUIDs begin`);
   if (beginning[0] !== undefined) return beginning[0];
   if (/^(?:gpu|mig)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(wanted)) return wanted;

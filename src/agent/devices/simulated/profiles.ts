@@ -9,6 +9,8 @@ export interface Profile {
   readonly slots: readonly { busId: string; numaNode: number }[];
   /** Links go to these switches in turn. */
   readonly nvlink?: { version: number; links: number; switches: readonly string[] };
+  /** How each device is divided into MIG instances; all instances are alike. */
+  readonly mig?: { profile: string; instances: number; memoryBytes: number; multiprocessors: number };
   /** Whether the devices have an encoder for video. */
   readonly encodes?: boolean;
   /** What a device without work shows. */
@@ -65,6 +67,13 @@ const dgxH100: Profile = {
   },
   idle: { powerMilliwatts: 95_000, temperatureCelsius: 34, graphicsMhz: 345 },
   busyCelsius: 68,
+};
+
+/** Every GPU in as many of the smallest instances as it has. */
+const dgxH100Mig: Profile = {
+  ...dgxH100,
+  device: { ...dgxH100.device, mig: { enabled: true, pending: true, instanceUuids: [] } },
+  mig: { profile: '1g.10gb', instances: 7, memoryBytes: 9_984 * MIB, multiprocessors: 16 },
 };
 
 const dgxA100: Profile = {
@@ -170,6 +179,7 @@ const mi300xX8: Profile = {
 /** Every profile by the name that an operator gives. */
 export const PROFILES: ReadonlyMap<string, Profile> = new Map([
   ['dgx-h100', dgxH100],
+  ['dgx-h100-mig', dgxH100Mig],
   ['dgx-a100', dgxA100],
   ['h200x1', h200x1],
   ['l40s-x4', l40sX4],

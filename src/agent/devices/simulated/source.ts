@@ -61,17 +61,26 @@ class SimulatedSource implements DeviceSource {
   check(index: number): DeviceCheck {
     const { record, faults } = this.#answering(index, 'check');
     const health = healthOf(this.#readings(record, faults));
-    return { uuid: record.uuid, fingerprint: faults.nvlinksDown?.join() ?? '', health };
+    const parts = this.#instances(record);
+    return {
+      uuid: record.uuid,
+      fingerprint: faults.nvlinksDown?.join() ?? '',
+      health,
+      ...(parts.length > 0 && { parts: { complete: true, seen: parts.map((part) => this.#checkInstance(part)) } }),
+    };
   }
 
-  read(index: number): DeviceRecord {
+  read(index: number, part?: string): DeviceRecord {
     const { record, faults } = this.#answering(index, 'read');
-    return { ...faultyRecord(record, faults), index };
+    if (part !== undefined) return { ...this.#instance(record, part), index };
+    const instanceUuids = this.#instances(record).map(({ uuid }) => uuid);
+    const { mig } = record;
+    return { ...faultyRecord(record, faults), ...(mig && { mig: { ...mig, instanceUuids } }), index };
   }
 
-  sample(index: number): DeviceReadings {
+  sample(index: number, part?: string): DeviceReadings {
     const { record, faults } = this.#answering(index, 'sample');
-    return this.#readings(record, faults);
+    return part === undefined ? this.#readings(record, faults) : this.#readInstance(this.#instance(record, part));
   }
 
   events(): DeviceEvent[] {
@@ -92,8 +101,33 @@ class SimulatedSource implements DeviceSource {
     if (driver.gone) throw new DeviceError('driver-gone', `simulated ${call}: the driver is gone`);
   }
 
+  #instances(record: DeviceRecord): DeviceRecord[] {
+    const { mig } = this.#profile;
+    return Array.from({ length: mig?.instances ?? 0 }, (_, place) => instanceAt(this.#profile, record, place));
+  }
+
+  #instance(record: DeviceRecord, uuid: string): DeviceRecord {
+    const found = this.#instances(record).find((instance) => instance.uuid === uuid);
+    if (!found) throw new DeviceError('failed', `simulated: no instance ${uuid}`);
+    return found;
+  }
+
+  #checkInstance(instance: DeviceRecord): DeviceCheck {
+    return { uuid: instance.uuid, fingerprint: '', health: healthOf(this.#readInstance(instance)) };
+  }
+
+  /** What a driver says of an instance is little. */
+  #readInstance({ uuid, memory }: DeviceRecord): DeviceReadings {
+    const eccErrors = { volatileCorrected: 0, volatileUncorrected: 0 };
+    const faults = this.#faults.devices.get(uuid.toLowerCase()) ?? {};
+    const whole = readingsAt(this.#profile, Date.now(), seedOf(uuid));
+    const share = (whole.memoryUsedBytes ?? 0) / this.#profile.device.memory.totalBytes;
+    const memoryUsedBytes = Math.round(share * (memory?.totalBytes ?? 0));
+    return faultyReadings({ timeMs: whole.timeMs, memoryUsedBytes, eccErrors, processes: [] }, faults);
+  }
+
   #readings({ uuid }: DeviceRecord, faults: DeviceFaults): DeviceReadings {
-    const seed = digest(uuid).readUInt32BE() / 2 ** 32;
+    const seed = seedOf(uuid);
     const now = readingsAt(this.#profile, Date.now(), seed);
     const { resetAtMs } = faults;
     const since = resetAtMs === undefined ? now : readingsSince(readingsAt(this.#profile, resetAtMs, seed), now);
@@ -184,6 +218,26 @@ function recordAt(profile: Profile, place: number, identity: string): DeviceReco
       })),
     }),
   };
+}
+
+/** An instance of a device; its GPU instances count from 1, as 0 is the whole of it. */
+function instanceAt({ mig }: Profile, gpu: DeviceRecord, place: number): DeviceRecord {
+  const { memory: _memory, mig: _mig, nvlinks: _links, serial: _serial, clocks: _clocks, ...shared } = gpu;
+  const { profile = '', memoryBytes = 0, multiprocessors = 0 } = mig ?? {};
+  return {
+    ...shared,
+    uuid: uuidOf(`${gpu.uuid}/${place}`).replace(/^GPU/, 'MIG'),
+    parent: gpu.uuid,
+    migInstance: { gpuInstance: place + 1, computeInstance: 0, profile },
+    model: `${gpu.model} MIG ${profile}`,
+    memory: { totalBytes: memoryBytes },
+    multiprocessors,
+  };
+}
+
+/** From 0 to 1. */
+function seedOf(uuid: string): number {
+  return digest(uuid).readUInt32BE() / 2 ** 32;
 }
 
 /** The same on every start; begins with 51 so that people can tell it at a glance. */

@@ -28,8 +28,11 @@ export function readingsAt(profile: Profile, timeMs: number, seed: number): Devi
   const graphicsMhz = clockAt(load, profile.idle.graphicsMhz, clocks.maxGraphicsMhz ?? 0);
   return {
     timeMs,
-    utilizationPercent: Math.round(100 * load),
-    memoryUtilizationPercent: Math.round(60 * load),
+    // Of a GPU that is divided the driver does not say.
+    ...(!profile.mig && {
+      utilizationPercent: Math.round(100 * load),
+      memoryUtilizationPercent: Math.round(60 * load),
+    }),
     memoryUsedBytes: Math.round(0.8 * warmth * memory.totalBytes),
     temperatureCelsius: Math.round(between(profile.idle.temperatureCelsius, profile.busyCelsius, warmth)),
     memoryTemperatureCelsius: Math.round(between(profile.idle.temperatureCelsius, profile.busyCelsius + 10, warmth)),
@@ -65,8 +68,10 @@ function nvidiaAt(profile: Profile, timeMs: number, seed: number, load: number):
   const seconds = (timeMs - LOADED_MS) / 1000;
   const limit = device.powerLimits.enforcedMilliwatts ?? 0;
   return {
-    encoderPercent: encodes ? Math.round(20 * load) : 0,
-    decoderPercent: Math.round(10 * load),
+    ...(!profile.mig && {
+      encoderPercent: encodes ? Math.round(20 * load) : 0,
+      decoderPercent: Math.round(10 * load),
+    }),
     energyMillijoules: Math.round(
       idle.powerMilliwatts * seconds + (limit - idle.powerMilliwatts) * drawn.secondsAt(timeMs, seed),
     ),

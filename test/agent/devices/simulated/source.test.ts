@@ -31,6 +31,30 @@ test.each([
   }
 });
 
+test('a GPU that is divided has its instances as devices of their own', () => {
+  const source = createSimulatedSource({ profile: 'dgx-h100-mig', nodeName: 'node-1' });
+  expect(source.count()).toBe(8);
+  const { uuid, parts } = source.check(2);
+  const gpu = source.read(2);
+  expect(gpu.mig).toEqual({ enabled: true, pending: true, instanceUuids: parts?.seen.map((part) => part.uuid) });
+  expect([parts?.complete, new Set(gpu.mig?.instanceUuids).size]).toEqual([true, 7]);
+  const part = gpu.mig?.instanceUuids[4] ?? '';
+  expect(part).toMatch(/^MIG-51/);
+  expect(source.read(2, part)).toMatchObject({
+    uuid: part,
+    index: 2,
+    parent: uuid,
+    migInstance: { gpuInstance: 5, computeInstance: 0, profile: '1g.10gb' },
+    model: 'NVIDIA H100 80GB HBM3 MIG 1g.10gb',
+    memory: { totalBytes: 9_984 * 2 ** 20 },
+  });
+  const { memoryUsedBytes = 0, ...rest } = source.sample(2, part);
+  expect(memoryUsedBytes).toBeLessThan(9_984 * 2 ** 20);
+  expect(Object.keys(rest).sort()).toEqual(['eccErrors', 'processes', 'timeMs']);
+  expect(source.sample(2)).not.toHaveProperty('utilizationPercent');
+  expect(() => source.read(2, 'MIG-none')).toThrow('no instance MIG-none');
+});
+
 test('another node has other devices', () => {
   const [here, there] = ['node-1', 'node-2'].map((nodeName) => createSimulatedSource({ profile: 'h200x1', nodeName }));
   expect(here?.read(0).uuid).not.toBe(there?.read(0).uuid);
@@ -38,6 +62,7 @@ test('another node has other devices', () => {
 
 test('readings move, stay within the limits of the card, and agree with each other', () => {
   for (const profile of PROFILES.values()) {
+    if (profile.mig) continue;
     const { powerLimits, memory, clocks } = profile.device;
     const day = Array.from({ length: 500 }, (_, step) => readingsAt(profile, 1.7e12 + step * 5_000, 0.3));
     const busiest = day.reduce((a, b) => ((b.utilizationPercent ?? 0) > (a.utilizationPercent ?? 0) ? b : a));
