@@ -45,7 +45,8 @@ try {
   report(`${devices} devices, anonymous memory, API process`, anonymousMemory(api), 'MB');
   report(`${devices} devices, anonymous memory, probe`, anonymousMemory(probe), 'MB');
   const delays = await eventDelays(Number(events));
-  for (const share of [0.5, 0.99, 1]) report(`event, driver to log, p${100 * share}`, quantile(delays, share), 'ms');
+  for (const share of delays.length > 0 ? [0.5, 0.99, 1] : [])
+    report(`event, driver to log, p${100 * share}`, quantile(delays, share), 'ms');
 } finally {
   await agent.remove();
   driver.remove();
