@@ -5,6 +5,7 @@ import { newFolder } from '../fixtures/cache-server.ts';
 import { type DaemonProcess, startDaemon } from '../fixtures/daemon-process.ts';
 import { eventually } from '../fixtures/device-plugin.ts';
 import { Kubelet } from '../fixtures/kubelet.ts';
+import { divide } from '../fixtures/nvml/state.ts';
 
 const gpu = 'nvidia.com/gpu';
 let agent: FakeAgent | undefined;
@@ -56,4 +57,34 @@ test('a GPU that is lost is withdrawn, alone, also when agent and plugin are kil
   expect(shown()[lost]).not.toBe('Healthy');
   expect(await plugin.metrics()).toContain(`gpubroker_device_plugin_devices{resource="${gpu}",health="healthy"} 7`);
   await untilReady(plugin);
+});
+
+test('the instances of a divided GPU are a resource of their own, as the driver has them, and the whole GPU is none', async () => {
+  const node = new Kubelet(newFolder());
+  kubelet = node;
+  await node.start();
+  const running = startAgent({ options: { gpus: 2 } });
+  agent = running;
+  const { driver, socket } = running;
+  driver.update(() => divide(driver.gpu(0), 7));
+  const flags = ['--mig-strategy', 'mixed'];
+  plugin = startDaemon({
+    command: 'device-plugin',
+    places: ['--unix-socket', socket, '--kubelet-socket', node.socket],
+    flags,
+  });
+  const small = 'nvidia.com/mig-1g.10gb';
+  const uuids = driver.gpu(0).mig?.instances.flatMap((instance) => instance?.uuid ?? []) ?? [];
+  const healthy = Object.fromEntries(uuids.map((uuid) => [uuid, 'Healthy']));
+  expect(uuids).toHaveLength(7);
+  expect(await eventually(() => node.health(small), healthy, 15_000)).toEqual(healthy);
+  const whole = driver.gpu(1).uuid;
+  expect(await eventually(() => node.health(gpu), { [whole]: 'Healthy' }, 15_000)).toEqual({ [whole]: 'Healthy' });
+  expect(await node.allocate(small, uuids.slice(0, 1))).toHaveProperty('ok');
+
+  driver.update(() => {
+    driver.gpu(0).lost = true;
+  });
+  const sick = Object.fromEntries(uuids.map((uuid) => [uuid, 'Unhealthy']));
+  expect(await eventually(() => node.health(small), sick, 15_000)).toEqual(sick);
 });
