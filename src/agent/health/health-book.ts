@@ -4,7 +4,7 @@
 // it as well. An event that names no device concerns all of its source, for nobody can say which of them is well.
 import type { DeviceEvent } from '../devices/source.ts';
 import type { DeviceView } from '../devices/view.ts';
-import { DeviceHealth, type DeviceHealthOptions } from './device-health.ts';
+import { DeviceFindings, type DeviceFindingsOptions } from './device-findings.ts';
 import { classOf, findingOfEvent, findingOfXid, type XidSettings } from './events.ts';
 import { type Finding, keyOf } from './finding.ts';
 import { type Witness, Witnesses } from './witnesses.ts';
@@ -13,14 +13,14 @@ import type { XidClass } from './xids.ts';
 /** Devices that are remembered, also those that are gone and were not well. */
 const MAX_DEVICES = 1_024;
 
-export interface HealthBookOptions extends DeviceHealthOptions {
+export interface HealthBookOptions extends DeviceFindingsOptions {
   readonly xids: XidSettings;
   /** Told of every XID once, whoever reported it. */
   readonly onXid: (code: number, found: XidClass | 'ignored') => void;
 }
 
 interface Known {
-  readonly health: DeviceHealth;
+  readonly health: DeviceFindings;
   source?: string;
   /** As it is shown; absent where only events have named it, and once it is gone. */
   view?: Pick<DeviceView, 'source' | 'record'>;
@@ -78,7 +78,7 @@ export class HealthBook {
   /** Takes over what was the matter with a device before the agent was restarted. */
   remember(uuid: string, findings: readonly Finding[], rebooted: boolean): void {
     if (findings.length === 0 || this.#devices.size >= MAX_DEVICES) return;
-    const health = new DeviceHealth(this.#options, findings);
+    const health = new DeviceFindings(this.#options, findings);
     if (rebooted) health.wasReset();
     this.#devices.set(keyed(uuid), { health });
   }
@@ -105,7 +105,7 @@ export class HealthBook {
     const key = keyed(uuid);
     const known = this.#devices.get(key);
     if (known || this.#devices.size >= MAX_DEVICES) return known;
-    const device = { health: new DeviceHealth(this.#options) };
+    const device = { health: new DeviceFindings(this.#options) };
     this.#devices.set(key, device);
     return device;
   }

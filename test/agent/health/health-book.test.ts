@@ -132,7 +132,7 @@ test.each([
   else xid(94);
   if (first) xid(94);
   else errors(1);
-  book.report('nvml', { uuid: 'GPU-A', kind: 'other', data: 0 });
+  book.report('nvml', { uuid: 'GPU-A', kind: 'double-bit-ecc', data: 0 });
   expect(found()).toEqual(['ApplicationFault/Xid94']);
   for (let i = 0; i < 7; i += 1) errors(1);
   errors(2);

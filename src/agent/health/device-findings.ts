@@ -19,7 +19,7 @@ const MAX_FINDINGS = 16;
 const CONTAINED_MS = 30_000;
 
 /** What every device's health depends on. */
-export interface DeviceHealthOptions {
+export interface DeviceFindingsOptions {
   readonly quietPeriod: number;
   readonly probe: () => ActiveProbe;
   /** Monotonic, in milliseconds. */
@@ -32,7 +32,7 @@ interface Passing {
 }
 
 /** What is known of one device's health. */
-export class DeviceHealth {
+export class DeviceFindings {
   readonly #clock: () => number;
   readonly #recovery: Recovery;
   readonly #polls: Polls;
@@ -45,7 +45,7 @@ export class DeviceHealth {
   #isMigParent = false;
   #action: RecoveryAction | undefined;
 
-  constructor({ quietPeriod, probe, clock }: DeviceHealthOptions, remembered: readonly Finding[] = []) {
+  constructor({ quietPeriod, probe, clock }: DeviceFindingsOptions, remembered: readonly Finding[] = []) {
     this.#clock = clock;
     this.#recovery = new Recovery({ quietPeriod, probe: probe(), clock });
     this.#polls = new Polls({ expectsAllLinks: remembered.some(({ reason }) => reason === 'NvlinkDown') });
@@ -74,18 +74,17 @@ export class DeviceHealth {
     const { isNews, complete, standing, grown, wasReset } = this.#polls.take(look, this.#clock());
     this.#isMigParent = look.record.mig?.enabled === true && look.record.parent === undefined;
     this.#stand(standing, isNews);
-    for (const finding of grown) if (!this.#isContained(finding)) this.hit(finding);
+    for (const finding of grown) this.hit(finding);
     if (wasReset) this.#recovery.wasReset();
     this.#action = look.health?.recoveryAction ?? look.readings?.recoveryAction;
-    if (complete) {
-      this.#recover(standing, this.#action ?? parentAction);
-    }
+    if (complete) this.#recover(standing, this.#action ?? parentAction);
     this.#expireNotices();
     return wasReset;
   }
 
   /** Something happened to the device. */
   hit(finding: Finding): void {
+    if (this.#isContained(finding)) return;
     const key = keyOf(finding);
     const now = this.#clock();
     if (needsRecovery(finding.type)) {
