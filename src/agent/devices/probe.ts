@@ -1,6 +1,7 @@
 // The probe process: the only one that loads a driver's library. It does what each round says, one synchronous call
 // after the other, and ends when the agent does. It decides nothing (supervisor.ts does), and remembers only what it said
 // of each device's health, so as not to say the same again: an idle agent pays for every byte.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HostFiles } from './host-files.ts';
 import {
   type Answer,
@@ -15,6 +16,9 @@ import {
 import type { DeviceRecord } from './record.ts';
 import { type DeviceCheck, DeviceError, type DeviceSource } from './source.ts';
 import { readWitnesses } from './witnesses.ts';
+
+/** Milliseconds. */
+const LONGEST_WAIT_MS = 500;
 
 let source: DeviceSource | undefined;
 /** Where witnesses of the devices' identity are heard; undefined for devices that no host has. */
@@ -40,7 +44,17 @@ async function createSource(options: SourceOptions): Promise<DeviceSource> {
 async function runRound(round: Round): Promise<void> {
   for (const call of round) {
     if (call.call === 'open') await prepare(call.source);
-    send(answerTo(call));
+    if (call.call === 'events') send(await answerWithin(call));
+    else send(answerTo(call));
+  }
+}
+
+/** Waits for events in parts, for nothing is heard meanwhile, not even that the agent has ended. */
+async function answerWithin({ waitMs }: Extract<Call, { call: 'events' }>): Promise<Answer> {
+  for (let left = waitMs; ; left -= LONGEST_WAIT_MS) {
+    const answer = answerTo({ call: 'events', waitMs: Math.min(left, LONGEST_WAIT_MS) });
+    if (left <= LONGEST_WAIT_MS || !('events' in answer) || answer.events.length > 0) return answer;
+    await nextTurn();
   }
 }
 
@@ -67,7 +81,7 @@ function perform(source: DeviceSource, call: Call): Answer {
   switch (call.call) {
     case 'open':
       source.open();
-      return { call: 'open', condition: source.condition };
+      return { call: 'open', condition: source.condition, waits: source.waits };
     case 'count':
       return { call: 'count', count: Math.min(source.count(), MAX_DEVICES) };
     case 'check':

@@ -36,7 +36,7 @@ export type Round = Call[];
 
 /** From the probe: what one call came to. */
 export type Answer =
-  | { call: 'open'; condition: string }
+  | { call: 'open'; condition: string; waits: boolean }
   | { call: 'count'; count: number }
   | { call: 'events'; events: DeviceEvent[] }
   | { call: 'close' }

@@ -61,6 +61,8 @@ export interface DeviceSource {
   readonly name: string;
   /** The condition that says whether this source can talk to a device, for instance `NVMLReady`. */
   readonly condition: string;
+  /** Whether {@link events} can wait for one. */
+  readonly waits: boolean;
   /** Loads the library and connects to the driver. Called again after `driver-gone`. */
   open(): void;
   /** How many devices the driver shows now; touches no device. */
@@ -72,8 +74,8 @@ export interface DeviceSource {
   /** The moving values of one device, or of its part with that uuid. */
   sample(index: number, part?: string): DeviceReadings;
   /**
-   * What the driver has reported since the last call. Where there is nothing yet, a source that can waits for the first
-   * event, at most so many milliseconds; one that cannot returns at once.
+   * What the driver has reported since the last call. Where there is nothing yet, a source that {@link waits} waits for
+   * the first event, at most so many milliseconds.
    */
   events(waitMs: number): DeviceEvent[];
   close(): void;

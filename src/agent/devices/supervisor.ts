@@ -59,11 +59,6 @@ const DRIVER = 'the driver';
 type Hung = Extract<RoundEnd, { end: 'hung' }>;
 type Died = Extract<RoundEnd, { end: 'died' }>;
 
-/**
- * The longest wait for an event in one call, in milliseconds: the probe hears nothing meanwhile, not even that the agent
- * has ended. It waits inside the driver, so that an event is heard of at once and an idle agent does not look for any.
- */
-const LONGEST_WAIT_MS = 500;
 /** After an event the devices are looked at again this soon, for it may tell of a change; milliseconds from the last look. */
 const LOOK_AFTER_EVENT_MS = 250;
 /** Between one answer with events and the next wait, in milliseconds: a storm of them comes in parts. */
@@ -133,6 +128,8 @@ class ProbeSupervisor implements Supervisor {
   /** When the main probe went down last, and why it stays down. */
   #downAt = -Infinity;
   #downBecause = SILENCE;
+  /** Whether the source can wait for events. */
+  #waits = false;
   #sweepStarted = -Infinity;
   #sweepEnded = -Infinity;
   /** An event has come since the last sweep began. */
@@ -220,16 +217,23 @@ class ProbeSupervisor implements Supervisor {
     }
   }
 
-  /** Waits for the next sweep, and meanwhile for events. */
+  /**
+   * Waits for the next sweep, and meanwhile for events: inside the driver, so that one is heard of at once and an idle
+   * agent does not look for any.
+   */
   async #awaitEvents(probe: ProbeClient): Promise<RoundEnd> {
     for (;;) {
       const left = this.#sweepStarted + this.#pauseBetween() - this.#clock();
       if (left < 1) return { end: 'answered' };
-      const waitMs = Math.floor(Math.min(left, LONGEST_WAIT_MS, this.#options.deadline / 2));
+      if (!this.#waits) {
+        await this.#pause(left);
+        continue;
+      }
+      const waitMs = Math.floor(Math.min(left, this.#options.deadline / 2));
       const asked = this.#clock();
       const round = await this.#ask(probe, [{ call: 'events', waitMs }]);
       if (round.end !== 'answered' || this.#driverRefusal()) return round;
-      // A source that cannot wait answers at once, and so does a driver that fails.
+      // A driver that fails answers at once.
       await this.#pause(this.#hurried ? REST_AFTER_EVENT_MS : asked + waitMs - this.#clock());
     }
   }
@@ -295,6 +299,7 @@ class ProbeSupervisor implements Supervisor {
     switch (answer.call) {
       case 'open':
         this.#inventory.condition = answer.condition;
+        this.#waits = answer.waits;
         break;
       case 'count':
         this.#count = answer.count;

@@ -1,5 +1,6 @@
 // A source that is well: every device is found, told of, and kept up to date.
 import { expect, test } from 'vitest';
+import { PROFILES } from '../../../src/agent/devices/simulated/profiles.ts';
 import { sleep, until, watch, watchRunning } from './watched-source.ts';
 
 test('every device is told of, first with its record and as ok', async () => {
@@ -57,7 +58,7 @@ test('a source without devices is enumerated as well', async () => {
 test('a profile that does not exist fails with the names of those that do', async () => {
   const { source } = watch({ profile: 'dgx-h1000' });
   await until(() => source().state === 'failed');
-  expect(source().message).toContain('dgx-h100, dgx-a100, h200x1, l40s-x4, mi300x-x8');
+  expect(source().message).toContain([...PROFILES.keys()].join(', '));
   expect(source().enumerated).toBe(false);
 });
 

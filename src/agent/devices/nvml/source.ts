@@ -24,6 +24,7 @@ interface Connection {
 class NvmlSource implements DeviceSource {
   readonly name = 'nvml';
   readonly condition = 'NVMLReady';
+  readonly waits = true;
   readonly #options: SearchOptions;
   #connection: Connection | undefined;
 

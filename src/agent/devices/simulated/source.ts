@@ -32,6 +32,7 @@ export function createSimulatedSource(options: SimulatedSourceOptions): DeviceSo
 class SimulatedSource implements DeviceSource {
   readonly name = 'simulated';
   readonly condition = 'SimulatedReady';
+  readonly waits = false;
   readonly #profile: Profile;
   readonly #records: DeviceRecord[];
   readonly #faultsFile: FaultsFile;

@@ -34,6 +34,7 @@ export interface CardReader {
 export class SysfsSource implements DeviceSource {
   readonly name: string;
   readonly condition: string;
+  readonly waits = false;
   readonly #reader: CardReader;
   readonly #node: string;
   readonly #files: HostFiles;
