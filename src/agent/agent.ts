@@ -51,6 +51,7 @@ export function agentSteps(
     daemon,
     sources: () => devices.sources().map((source) => toSource(source, context.options)),
     opened: (server) => devices.opened(server),
+    declareReset: (gpu) => devices.declareReset(gpu),
   });
   const looking = { name: 'devices', start: (abort: AbortSignal) => devices.start(abort), stop: () => devices.stop() };
   const { options } = context;
@@ -152,6 +153,11 @@ class Devices {
       () => gpus.conditions(),
       () => rollCall.missing(),
     );
+  }
+
+  declareReset(gpu: string): number {
+    if (!this.#gpus) throw new Error('the cache is not there yet');
+    return this.#gpus.declareReset(gpu);
   }
 
   async start(abort: AbortSignal): Promise<void> {

@@ -79,6 +79,28 @@ export class Gpus {
     this.#report(this.#health?.report(source, event, witness) ?? []);
   }
 
+  /**
+   * Takes an operator's word that a GPU was reset where the agent did not see it.
+   *
+   * @returns how long nothing may be the matter from now on, in milliseconds
+   * @throws CacheError where no reset is waited for
+   */
+  declareReset(gpu: string): number {
+    const name = gpu.toLowerCase();
+    const view = this.#views.get(name);
+    const refused = (why: string) => new CacheError('failed-precondition', why);
+    if (!this.#health) throw refused(`--health-checks is off on this node: no reset is waited for`);
+    if (!view) throw refused(`no driver has shown ${name} since the agent started: declare the reset once one does`);
+    const { parent } = view.record;
+    if (parent) throw refused(`${name} is a MIG instance: declare the reset of its GPU, ${parent.toLowerCase()}`);
+    const declared = this.#health.declareReset(name);
+    if (!declared) throw refused(`${name} has not failed: no health check of the agent waits for a reset of it`);
+    const { concerned, quietPeriod } = declared;
+    this.#log.info({ gpu: name, quietPeriod }, 'an operator declares that the GPU was reset');
+    this.#report(concerned);
+    return quietPeriod;
+  }
+
   /** Keeps a device that its driver shows no more, though it is still there. */
   keepUnshown(uuid: string): void {
     this.#report(this.#health?.unshown(uuid) ?? []);

@@ -1,6 +1,8 @@
-// DaemonControl: what the daemon says about itself, and its log level.
+// DaemonControl: what the daemon says about itself, its log level, and what an operator declares.
 import {
   DaemonControlService,
+  type DeclareResetRequest,
+  DeclareResetResponse,
   GetStatusResponse,
   type SetLogLevelRequest,
   SetLogLevelResponse,
@@ -19,6 +21,8 @@ export interface Controlled {
   /** The level in force; set to change it. */
   logLevel: string;
   readonly logLevels: readonly string[];
+  /** Counts a GPU as reset; returns how long it has to be quiet then, in milliseconds. Rejects with a CacheError. */
+  declareReset(name: string): Promise<number>;
 }
 
 /** The handlers of one server. */
@@ -36,5 +40,15 @@ export function createDaemonControl(daemon: Controlled, context: RpcContext) {
       daemon.logLevel = level;
       answer(toFrame(SetLogLevelResponse.encode({ previous })));
     }),
+    declareReset: unary<DeclareResetRequest>(
+      context,
+      daemonControlName,
+      'DeclareReset',
+      async ({ name }, _call, answer) => {
+        expectWritable(context);
+        const quietPeriodMillis = await daemon.declareReset(name);
+        answer(toFrame(DeclareResetResponse.encode({ quietPeriodMillis })));
+      },
+    ),
   };
 }

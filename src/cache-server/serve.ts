@@ -9,6 +9,8 @@ import type { Source } from '../wire/gpubroker/device/v1/daemon.ts';
 import { Cache } from './cache.ts';
 import { type Controlled, daemonControlName } from './daemon-control.ts';
 import { DeviceBook, deviceDetailsName } from './device-details.ts';
+import { CacheError } from './errors.ts';
+import type { CachedGpu } from './gpu.ts';
 import { gpuServiceName } from './gpu-service.ts';
 import { GpuWatches } from './gpu-watches.ts';
 import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Served } from './grpc-server.ts';
@@ -23,6 +25,7 @@ import { Reflection } from './reflection.ts';
 import { RpcMetrics } from './rpc-metrics.ts';
 import { lockFolder } from './state/folder-lock.ts';
 import { StateFile } from './state/state-file.ts';
+import { readName } from './write.ts';
 
 /** The parts of a running cache server that the agent writes to. */
 export interface CacheServer {
@@ -40,13 +43,12 @@ export interface ServeOptions {
   readonly sources: () => Source[];
   /** Called when the state is loaded, before anybody is served. */
   readonly opened?: (server: CacheServer) => void;
+  /** Counts a GPU of the cache as reset, for DeclareReset; absent where the daemon checks no GPU's health. */
+  readonly declareReset?: (gpu: string) => number;
 }
 
 /** The steps that serve the cache, in order. */
-export function cacheServerSteps(
-  context: DaemonContext<CacheServerOptions>,
-  { daemon, sources, opened }: ServeOptions,
-): readonly Step[] {
+export function cacheServerSteps(context: DaemonContext<CacheServerOptions>, serve: ServeOptions): readonly Step[] {
   const { options, log, registry } = context;
   let unlock: () => void = () => undefined;
   let state: StateFile;
@@ -82,13 +84,13 @@ export function cacheServerSteps(
       const restored = state.restored.registrations;
       const providers = new Providers({ cache, claims, store: state, restored, ...clocks, log });
       observeProviders(providers, registry);
-      const controlled = controlOf(context, cache, daemon, sources);
+      const controlled = controlOf(context, cache, serve);
       const health = new Health();
       const reflection = new Reflection();
       const { heartbeatInterval } = options;
       served = { cache, watches, book, providers, heartbeatInterval, controlled, health, reflection };
       giveUp = expectReconfirmation(cache, heartbeatInterval);
-      opened?.({ cache, book, rebooted: state.restored.rebooted });
+      serve.opened?.({ cache, book, rebooted: state.restored.rebooted });
     },
     async stop() {
       giveUp();
@@ -184,8 +186,7 @@ function followReadiness({ readiness }: DaemonContext<CacheServerOptions>, healt
 function controlOf(
   { options, readiness, logLevel, startTime, log }: DaemonContext<CacheServerOptions>,
   cache: Cache,
-  daemon: string,
-  sources: () => Source[],
+  { daemon, sources, declareReset }: ServeOptions,
 ): Controlled {
   return {
     logLevels,
@@ -195,6 +196,18 @@ function controlOf(
     set logLevel(level) {
       log.warn({ from: logLevel.level(), to: level }, 'log level changed');
       logLevel.setLevel(level as LogLevel);
+    },
+    async declareReset(name) {
+      readName(name, 'name');
+      const gpu = await new Promise<CachedGpu | undefined>((found) => {
+        cache.read((view) => found(view.get(name)?.gpu));
+      });
+      if (!gpu) throw new CacheError('not-found', `no GPU is named ${JSON.stringify(name)}`);
+      if (declareReset) return declareReset(gpu.name);
+      throw new CacheError(
+        'failed-precondition',
+        `the ${daemon} checks no GPU's health itself: no reset is waited for`,
+      );
     },
     status: () => ({
       daemon,

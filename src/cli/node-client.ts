@@ -103,6 +103,12 @@ export class NodeClient {
     return previous;
   }
 
+  /** Declares that a GPU was reset; returns how long it has to be quiet from now on, in milliseconds. */
+  async declareReset(name: string): Promise<number> {
+    const { quietPeriodMillis } = await this.#call(this.#control, this.#control.declareReset, { name }, name);
+    return quietPeriodMillis;
+  }
+
   /** Who has registered, and who reports besides. */
   async listProviders(): Promise<readonly Provider[]> {
     const { providers } = await this.#call(this.#registry, this.#registry.listProviders, {});

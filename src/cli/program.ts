@@ -42,6 +42,12 @@ export function createProgram(done: (exitCode: number) => void): Command {
   return program;
 }
 
+/** Two paragraphs, each on one line: it is wrapped as wide as the terminal. */
+const declareResetHelp = [
+  'say that a GPU which failed was reset where the agent did not see it, for instance while it was stopped',
+  'It counts as a reset that was seen, of its MIG instances too, and heals nothing by itself: for its quiet period nothing may be the matter with the GPU, and then the probe of the agent must succeed, before it is healthy again.',
+].join('\n\n');
+
 function addGpuCommands(program: Command): Command {
   const gpus = program
     .command('gpus')
@@ -73,6 +79,13 @@ function addGpuCommands(program: Command): Command {
       await (await import('./gpus-watch.ts')).watchGpus(client, options.json ?? false, stop.signal);
     }),
   );
+  nodeCommand(gpus, 'declare-reset <name>', declareResetHelp, 'gpubroker gpus declare-reset gpu-4f1f…')
+    .summary('say that a GPU which failed was reset where the agent did not see it')
+    .action((name: string, options: NodeOptions) =>
+      withNode(options, async (client) =>
+        (await import('./gpus-declare-reset.ts')).declareReset(client, name, options.json ?? false),
+      ),
+    );
   return gpus;
 }
 

@@ -28,7 +28,7 @@ test.each([
   [['gpubroker', 'g'], ['gpus']],
   [
     ['gpubroker', 'gpus', ''],
-    ['list', 'get', 'describe', 'watch', 'search', 'show', 'maintenance', '--help'],
+    ['list', 'get', 'describe', 'watch', 'declare-reset', 'search', 'show', 'maintenance', '--help'],
   ],
   [['gpubroker', 'gpus', 'list', '--j'], ['--json']],
   [
@@ -63,13 +63,17 @@ test.each([
 test.each([
   [
     'zsh',
-    ['#compdef gpubroker', 'compadd', "' gpus') words_here='list get describe watch search show maintenance --help'"],
+    [
+      '#compdef gpubroker',
+      'compadd',
+      "' gpus') words_here='list get describe watch declare-reset search show maintenance --help'",
+    ],
   ],
   [
     'fish',
     [
       'complete -c gpubroker',
-      "case ' gpus'\n      string split ' ' 'list get describe watch search show maintenance --help'",
+      "case ' gpus'\n      string split ' ' 'list get describe watch declare-reset search show maintenance --help'",
     ],
   ],
 ])('%s', async (shell, parts) => {

@@ -3,6 +3,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { command } from '../cli/command.ts';
 import { type FakeAgent, startAgent, untilReady } from '../fixtures/agent.ts';
 import { newFolder } from '../fixtures/cache-server.ts';
 import { createHostTree } from '../fixtures/host/host-tree.ts';
@@ -92,6 +93,21 @@ test('kill -9 heals nothing, and what was seen of a reset still counts', async (
     'RebootNode',
   );
   machine.update(() => Object.assign(machine.gpu(0), { energy: 5 }));
+  await expect.poll(() => agent.conditions(0), soon).toEqual(well);
+});
+
+test('a reset while the agent was stopped counts once an operator declares it', async () => {
+  const { driver: machine, condition, folder } = await start();
+  machine.emit({ gpu: machine.gpu(0).uuid, type: 8, data: 79 });
+  await expect.poll(() => condition(0, 'HardwareFailure'), soon).toMatchObject({ reason: 'Xid79' });
+  await agent.stop();
+  agent.client.close();
+  machine.update(() => Object.assign(machine.gpu(0), { energy: 5 }));
+  await start([], folder);
+  await wait();
+  expect(await agent.conditions(0)).toEqual(failed);
+  const declared = await command('gpus', 'declare-reset', machine.gpu(0).uuid, '--socket', agent.socket);
+  expect(declared).toMatchObject({ code: 0, stdout: expect.stringContaining('healthy after 0s') });
   await expect.poll(() => agent.conditions(0), soon).toEqual(well);
 });
 

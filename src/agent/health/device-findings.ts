@@ -59,6 +59,16 @@ export class DeviceFindings {
     return this.#action;
   }
 
+  /** Whether it has failed, and not recovered since. */
+  get hasFailed(): boolean {
+    return this.#failures.size > 0;
+  }
+
+  /** How long it has to be without trouble once it has failed, in milliseconds. */
+  get quietPeriod(): number {
+    return this.#recovery.quietPeriod;
+  }
+
   /** Whether something is kept here that a new look would not show. */
   get isRemarkable(): boolean {
     return this.#failures.size + this.#notices.size > 0 || this.#degraded().length > 0;
@@ -107,7 +117,7 @@ export class DeviceFindings {
     if (counted && this.#containedAt - counted.at <= CONTAINED_MS) this.#failures.delete(key);
   }
 
-  /** The device of which this is a part was reset, or the machine booted. */
+  /** The device, or the one of which it is a part, was reset, or the machine booted. */
   wasReset(): void {
     this.#recovery.wasReset();
   }

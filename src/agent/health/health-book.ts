@@ -83,6 +83,20 @@ export class HealthBook {
     this.#devices.set(keyed(uuid), { health });
   }
 
+  /**
+   * An operator says that a device was reset where nobody saw it: of what failed of it and of its instances, that counts
+   * as the sight of a reset.
+   *
+   * @returns the uuids as {@link look} does, and how long they have to be quiet; undefined where nothing has failed
+   */
+  declareReset(uuid: string): { readonly concerned: string[]; readonly quietPeriod: number } | undefined {
+    const concerned = [keyed(uuid), ...this.#instancesOf(uuid)];
+    const failed = concerned.flatMap((one) => this.#devices.get(one)?.health ?? []).filter((one) => one.hasFailed);
+    if (failed.length === 0) return undefined;
+    for (const health of failed) health.wasReset();
+    return { concerned, quietPeriod: Math.max(...failed.map((health) => health.quietPeriod)) };
+  }
+
   /** The driver shows a device no more that is still there; returns as {@link look} does. */
   unshown(uuid: string): string[] {
     this.#devices.get(keyed(uuid))?.health.hit(notEnumerated);

@@ -5,7 +5,8 @@
 //
 // Any new trouble, in any state, leads back to `failed`. A device that was lost needs the sight of a reset, a reload of
 // its driver or a reboot besides: it cannot have come back by itself. A device that fails again soon after it recovered
-// has to be quiet for twice as long, up to eight times the period.
+// has to be quiet for twice as long, up to eight times the period. An operator's word that the device was reset where nobody saw
+// it counts as such a sight, and as no more.
 //
 // That memory can be queried proves nothing, for a broken GPU often still answers that. The active probe is, today,
 // several complete looks in a row that go to the hardware and read every health counter without a new error. One that
@@ -74,6 +75,11 @@ export class Recovery {
   /** Whether the device was reset since it failed. */
   get resetSeen(): boolean {
     return this.#resetSeen;
+  }
+
+  /** How long the device has to be without trouble, in milliseconds; 0 if it never failed. */
+  get quietPeriod(): number {
+    return this.#period;
   }
 
   /** Something new is the matter: no reset before it counts. */

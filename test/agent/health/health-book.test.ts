@@ -56,6 +56,16 @@ test('an instance heals by the word of its GPU, and by the sight of its reset', 
   expect(node.foundOn()[3]).toBe('');
 });
 
+test('a reset that is declared of a GPU is one of the instances that failed', () => {
+  const node = migNode();
+  node.xid(79, { uuid: 'GPU-A', gpuInstance: 2 });
+  for (let i = 0; i < 60; i += 1) node.lookAtAll();
+  expect(node.foundOn()[3]).toBe('HardwareFailure/Xid79');
+  expect(node.book.declareReset('GPU-A')?.concerned).toContain('mig-3');
+  for (let i = 0; i < 14; i += 1) node.lookAtAll();
+  expect(node.foundOn()[3]).toBe('');
+});
+
 test('an event that names no device concerns all of its source', () => {
   const { book, look, found } = newBook();
   look({ uuid: 'GPU-A' });

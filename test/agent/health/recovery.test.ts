@@ -62,6 +62,56 @@ describe('where the driver recommends none', () => {
   });
 });
 
+test("an operator's word counts as the sight of a reset: the rest of the rule counts from there", () => {
+  const book = newBook();
+  book.look({ readings: silent });
+  book.xid(79);
+  expect(looksUntilHealthy(book, { readings: silent })).toBe(Number.POSITIVE_INFINITY);
+  expect(book.book.declareReset('gpu-a')).toEqual({ concerned: ['gpu-a'], quietPeriod });
+  expect(book.book.findings('GPU-A')).toMatchObject([{ message: expect.stringMatching(/ \(reset since\)$/) }]);
+  expect(looksUntilHealthy(book, { readings: silent })).toBe(12 + 2);
+});
+
+describe("an operator's word of a reset", () => {
+  test('heals nothing as long as something is the matter', () => {
+    const book = newBook();
+    book.look();
+    book.xid(79);
+    book.book.declareReset('GPU-A');
+    expect(looksUntilHealthy(book, { readings: { recoveryAction: 'reset' } })).toBe(Number.POSITIVE_INFINITY);
+    expect(looksUntilHealthy(book, { state: 'lost', readings: null })).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('does not count for what comes after it', () => {
+    const book = newBook();
+    book.look({ readings: silent });
+    book.xid(48);
+    book.book.declareReset('GPU-A');
+    book.xid(62);
+    expect(looksUntilHealthy(book, { readings: silent })).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('is not taken for what has not failed', () => {
+    const book = newBook();
+    expect(book.book.declareReset('GPU-A')).toBeUndefined();
+    book.look();
+    book.xid(92);
+    expect(book.book.declareReset('GPU-A')).toBeUndefined();
+    book.xid(48);
+    looksUntilHealthy(book);
+    expect(book.book.declareReset('GPU-A')).toBeUndefined();
+  });
+
+  test('names the longer quiet period of what failed again', () => {
+    const book = newBook();
+    book.look();
+    book.xid(48);
+    looksUntilHealthy(book);
+    book.xid(48);
+    expect(book.book.declareReset('GPU-A')).toMatchObject({ quietPeriod: 2 * quietPeriod });
+  });
+});
+
 describe('a loss', () => {
   test.each([
     ['of which no XID tells', (book: ReturnType<typeof newBook>) => book.look({ state: 'lost', readings: null })],

@@ -100,6 +100,18 @@ export interface SetLogLevelResponse {
   previous: string;
 }
 
+/** DeclareResetRequest names the GPU. */
+export interface DeclareResetRequest {
+  /** Its name. A reset of a GPU is one of its MIG instances too. */
+  name: string;
+}
+
+/** DeclareResetResponse says what is still to come. */
+export interface DeclareResetResponse {
+  /** How long nothing may be the matter with the GPU from now on before it is probed and healthy, in milliseconds. */
+  quietPeriodMillis: number;
+}
+
 function createBaseGetStatusRequest(): GetStatusRequest {
   return {};
 }
@@ -651,6 +663,116 @@ export const SetLogLevelResponse: MessageFns<SetLogLevelResponse> = {
   },
 };
 
+function createBaseDeclareResetRequest(): DeclareResetRequest {
+  return { name: "" };
+}
+
+export const DeclareResetRequest: MessageFns<DeclareResetRequest> = {
+  encode(message: DeclareResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeclareResetRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclareResetRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeclareResetRequest>): DeclareResetRequest {
+    return DeclareResetRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeclareResetRequest>): DeclareResetRequest {
+    const message = createBaseDeclareResetRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseDeclareResetResponse(): DeclareResetResponse {
+  return { quietPeriodMillis: 0 };
+}
+
+export const DeclareResetResponse: MessageFns<DeclareResetResponse> = {
+  encode(message: DeclareResetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.quietPeriodMillis !== 0) {
+      writer.uint32(8).uint32(message.quietPeriodMillis);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeclareResetResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclareResetResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.quietPeriodMillis = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeclareResetResponse>): DeclareResetResponse {
+    return DeclareResetResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeclareResetResponse>): DeclareResetResponse {
+    const message = createBaseDeclareResetResponse();
+    message.quietPeriodMillis = object.quietPeriodMillis ?? 0;
+    return message;
+  },
+};
+
 /** DaemonControl is for the operator on the node. */
 export type DaemonControlService = typeof DaemonControlService;
 export const DaemonControlService = {
@@ -674,6 +796,20 @@ export const DaemonControlService = {
     responseSerialize: (value: SetLogLevelResponse): Buffer => Buffer.from(SetLogLevelResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SetLogLevelResponse => SetLogLevelResponse.decode(value),
   },
+  /**
+   * Takes the operator's word that a GPU which has failed was reset where the daemon could not see it. It counts as the
+   * sight of a reset, no more. Refused on TCP unless writes are allowed there.
+   */
+  declareReset: {
+    path: "/gpubroker.device.v1.DaemonControl/DeclareReset" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeclareResetRequest): Buffer => Buffer.from(DeclareResetRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeclareResetRequest => DeclareResetRequest.decode(value),
+    responseSerialize: (value: DeclareResetResponse): Buffer =>
+      Buffer.from(DeclareResetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeclareResetResponse => DeclareResetResponse.decode(value),
+  },
 } as const;
 
 export interface DaemonControlServer extends UntypedServiceImplementation {
@@ -681,6 +817,11 @@ export interface DaemonControlServer extends UntypedServiceImplementation {
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
   /** Changes what is logged from now on. Refused on TCP unless writes are allowed there. */
   setLogLevel: handleUnaryCall<SetLogLevelRequest, SetLogLevelResponse>;
+  /**
+   * Takes the operator's word that a GPU which has failed was reset where the daemon could not see it. It counts as the
+   * sight of a reset, no more. Refused on TCP unless writes are allowed there.
+   */
+  declareReset: handleUnaryCall<DeclareResetRequest, DeclareResetResponse>;
 }
 
 export interface DaemonControlClient extends Client {
@@ -715,6 +856,25 @@ export interface DaemonControlClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SetLogLevelResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Takes the operator's word that a GPU which has failed was reset where the daemon could not see it. It counts as the
+   * sight of a reset, no more. Refused on TCP unless writes are allowed there.
+   */
+  declareReset(
+    request: DeclareResetRequest,
+    callback: (error: ServiceError | null, response: DeclareResetResponse) => void,
+  ): ClientUnaryCall;
+  declareReset(
+    request: DeclareResetRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeclareResetResponse) => void,
+  ): ClientUnaryCall;
+  declareReset(
+    request: DeclareResetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeclareResetResponse) => void,
   ): ClientUnaryCall;
 }
 
