@@ -105,6 +105,7 @@ const mayImport: Record<string, string[]> = {
     'src/client/',
     'src/agent/main.ts',
     'src/agent/devices/absence.ts',
+    'src/agent/devices/record.ts',
     'src/agent/devices/simulated/faults.ts',
     'src/agent/verification/',
     'src/proof/',

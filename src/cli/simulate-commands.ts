@@ -1,7 +1,7 @@
 // The commands `gpubroker simulate …`: their names and flags. What they do is in simulate.ts.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { present } from '../agent/devices/absence.ts';
-import { recoveryActions, throttleReasons } from '../agent/devices/simulated/faults.ts';
+import { recoveryActions, throttleReasons } from '../agent/devices/record.ts';
 import { type NodeOptions, nodeCommand, withNode } from './node-command.ts';
 import type { GivenFaults } from './simulate.ts';
 

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { present, presentOrNone } from '../agent/devices/absence.ts';
+import { recoveryActions } from '../agent/devices/record.ts';
 import {
   type DeviceFaults,
   type DeviceKey,
@@ -11,7 +12,6 @@ import {
   formatFaults,
   NO_FAULTS,
   parseFaults,
-  recoveryActions,
 } from '../agent/devices/simulated/faults.ts';
 import { messageOf } from '../daemon/errors.ts';
 import { faultsFileUnusable, gpuNotFound, notSimulated, wrongUsage } from './errors.ts';

@@ -68,19 +68,26 @@ export interface Witnesses {
 }
 
 /** What the driver says should be done about a device. */
-export type RecoveryAction = 'none' | 'reset' | 'reboot' | 'drain-p2p' | 'drain-and-reset' | 'imex';
+export type RecoveryAction = (typeof recoveryActions)[number];
+
+/** In the order of nvmlDeviceGpuRecoveryAction_t of nvml.h. */
+export const recoveryActions = ['none', 'reset', 'reboot', 'drain-p2p', 'drain-and-reset', 'imex'] as const;
 
 /** Why clocks are lower than they could be. */
-export type ThrottleReason =
-  | 'idle'
-  | 'applications-clocks'
-  | 'power-cap'
-  | 'hardware-slowdown'
-  | 'sync-boost'
-  | 'software-thermal'
-  | 'hardware-thermal'
-  | 'power-brake'
-  | 'display-clocks';
+export type ThrottleReason = (typeof throttleReasons)[number];
+
+/** In the order of the bits of nvmlClocksEventReasons of nvml.h, from the lowest on. */
+export const throttleReasons = [
+  'idle',
+  'applications-clocks',
+  'power-cap',
+  'hardware-slowdown',
+  'sync-boost',
+  'software-thermal',
+  'hardware-thermal',
+  'power-brake',
+  'display-clocks',
+] as const;
 
 /** Counts of errors since the driver was loaded (`volatile`), and since the board was made (`aggregate`). */
 export interface EccErrors {

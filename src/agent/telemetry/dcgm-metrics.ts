@@ -1,7 +1,7 @@
 // What a device's readings are called by those who know dcgm-exporter: names, units and types as DCGM has them.
 //
 // Where dcgm-exporter calls a rate a counter (PCIe throughput, NVLink bandwidth), it is a gauge here.
-import type { DeviceReadings, RecoveryAction } from '../devices/record.ts';
+import { type DeviceReadings, recoveryActions } from '../devices/record.ts';
 import type { LatestDevice } from './latest-devices.ts';
 import { throttleMask } from './throttle-bits.ts';
 
@@ -15,9 +15,6 @@ export interface DcgmMetric {
 }
 
 const MIB = 2 ** 20;
-
-/** The numbers of NVML. */
-const recoveryActions: readonly RecoveryAction[] = ['none', 'reset', 'reboot', 'drain-p2p', 'drain-and-reset', 'imex'];
 
 type Read<From> = (from: From) => number | boolean | undefined;
 

@@ -2,29 +2,13 @@
 // It comes with every regular look at the GPU, so it holds nothing that is slow to read.
 
 import { present, presentOrNone, tolerate } from '../absence.ts';
-import type { DeviceHealth, RecoveryAction, ThrottleReason } from '../record.ts';
+import { type DeviceHealth, recoveryActions, throttleReasons } from '../record.ts';
 import { type DeviceHandle, FAILED, type NvmlLibrary } from './library.ts';
 import { readNvlinkErrors } from './nvlink-counters.ts';
 
 // Fields of nvmlDeviceGetFieldValues: NVML_FI_DEV_MEMORY_TEMP, NVML_FI_DEV_NVLINK_LINK_COUNT and
 // NVML_FI_DEV_GET_GPU_RECOVERY_ACTION of nvml.h.
 const fields = [82, 91, 230].map((id) => ({ id, scope: 0 }));
-
-/** The bits of nvmlClocksEventReasons of nvml.h. */
-const throttleReasons: readonly [bit: number, reason: ThrottleReason][] = [
-  [0x1, 'idle'],
-  [0x2, 'applications-clocks'],
-  [0x4, 'power-cap'],
-  [0x8, 'hardware-slowdown'],
-  [0x10, 'sync-boost'],
-  [0x20, 'software-thermal'],
-  [0x40, 'hardware-thermal'],
-  [0x80, 'power-brake'],
-  [0x100, 'display-clocks'],
-];
-
-/** nvmlDeviceGpuRecoveryAction_t of nvml.h, in its order. */
-const recoveryActions: readonly RecoveryAction[] = ['none', 'reset', 'reboot', 'drain-p2p', 'drain-and-reset', 'imex'];
 
 /** Reads everything but the temperature; what the driver does not give, or fails to give, is absent. */
 export function readDeviceHealth(nvml: NvmlLibrary, device: DeviceHandle): DeviceHealth {
@@ -56,9 +40,7 @@ export function readEccErrors(nvml: NvmlLibrary, device: DeviceHandle): DeviceHe
 
 function readThrottleReasons(nvml: NvmlLibrary, device: DeviceHandle): DeviceHealth['throttleReasons'] {
   const bits = tolerate(() => nvml.clocksEventReasons(device));
-  return bits === undefined
-    ? undefined
-    : throttleReasons.filter(([bit]) => (bits & bit) !== 0).map(([, reason]) => reason);
+  return bits === undefined ? undefined : throttleReasons.filter((_, bit) => (bits & (1 << bit)) !== 0);
 }
 
 /** From Ampere on, GPUs remap rows instead of retiring pages. */

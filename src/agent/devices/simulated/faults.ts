@@ -8,32 +8,11 @@
 //     "driver": { "gone": true, "hang": "open", "crash": "events" } }
 //
 // `hang` and `crash` take `true` (any call for this device) or the name of one call.
-import type { RecoveryAction, ThrottleReason } from '../record.ts';
+import { type RecoveryAction, recoveryActions, type ThrottleReason, throttleReasons } from '../record.ts';
 import type { DeviceEvent } from '../source.ts';
 
 const DEVICE_CALLS = ['check', 'read', 'sample'] as const;
 const DRIVER_CALLS = ['open', 'count', 'events'] as const;
-
-export const throttleReasons = [
-  'idle',
-  'applications-clocks',
-  'power-cap',
-  'hardware-slowdown',
-  'sync-boost',
-  'software-thermal',
-  'hardware-thermal',
-  'power-brake',
-  'display-clocks',
-] as const satisfies readonly ThrottleReason[];
-
-export const recoveryActions = [
-  'none',
-  'reset',
-  'reboot',
-  'drain-p2p',
-  'drain-and-reset',
-  'imex',
-] as const satisfies readonly RecoveryAction[];
 
 const eventKinds = [
   'xid',
