@@ -24,7 +24,8 @@ export default defineConfig({
     // Of the property tests, which run in processes of their own: new in each run, unless one is to be replayed.
     env: { FC_SEED: process.env.FC_SEED ?? String(randomInt(2 ** 31)) },
     pool: 'forks',
-    maxWorkers: 2,
+    // More than cores, for most tests wait for others: 528 s instead of 719 s on two cores.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A machine that does other things too is slow for a moment; what never comes is waited for only once.
