@@ -17,6 +17,7 @@ import { drawPlaces } from '../proof/places.ts';
 import { type Opening, verify } from '../proof/verify.ts';
 import { measurementFailed, wrongUsage } from './errors.ts';
 import { coloured, formatTable, print, printJson, remark } from './output.ts';
+import { formatGib } from './quantities.ts';
 
 export interface MeasurementOptions {
   readonly json?: boolean;
@@ -143,7 +144,7 @@ function progress(name: string, done: number, names: readonly BenchmarkName[]): 
 }
 
 function rowOf({ name, backend, memoryBytes, units, driverVersion, isCpu }: ComputeInfo, device: number): string[] {
-  const memory = `${(memoryBytes / 2 ** 30).toFixed(1)} GiB`;
+  const memory = formatGib(BigInt(memoryBytes));
   return [String(device), isCpu ? `${name} (a processor)` : name, backend, memory, String(units), driverVersion];
 }
 

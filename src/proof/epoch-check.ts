@@ -5,6 +5,7 @@
 // Whoever knows r can make wrong rows that pass: it leaves this class by no way.
 import { checkChallenge, digestSize } from './challenge.ts';
 import { fillRow, keyOfB } from './generator.ts';
+import { below } from './uniform.ts';
 
 /** The largest prime below 2²⁶: a product of two residues, 2,048 times over, is exact in a double. */
 export const modulus = 67_108_859;
@@ -28,7 +29,7 @@ export class EpochCheck {
    */
   static make(epochSeed: Uint8Array, size: number, random: () => number): EpochCheck {
     checkChallenge({ id: 'epoch', gpu: 'any', epochSeed, seed: new Uint8Array(digestSize), size, rounds: 1 });
-    const r = Float64Array.from({ length: size }, () => residue(random));
+    const r = Float64Array.from({ length: size }, () => below(modulus, random));
     const br = new Float64Array(size);
     const key = keyOfB({ epochSeed });
     const row = new Int8Array(size);
@@ -46,15 +47,6 @@ export class EpochCheck {
   /** Whether a·B = c, with an error of at most one in {@link modulus} for those who do not know the vector. */
   holds(a: Int8Array, c: Int32Array): boolean {
     return a.length === this.size && c.length === this.size && dot(a, this.#br) === wideDot(c, this.#r);
-  }
-}
-
-/** Uniform: numbers beyond the last whole stretch are drawn again. */
-function residue(random: () => number): number {
-  const end = Math.floor(2 ** 32 / modulus) * modulus;
-  for (;;) {
-    const drawn = random() >>> 0;
-    if (drawn < end) return drawn % modulus;
   }
 }
 

@@ -1,5 +1,6 @@
 // Which rows the verifier asks to see: drawn only after the commitment has come, so that nobody can know them before.
 import { type Challenge, limits, type Place } from './challenge.ts';
+import { below } from './uniform.ts';
 
 /**
  * Draws places, each on its own: a cheat that left out a share e of all rows is found with 1 − (1 − e)^count.
@@ -13,13 +14,4 @@ export function drawPlaces({ size, rounds }: Challenge, count: number, random: (
     throw new RangeError(`places: ${count} is not allowed; ${least} to ${most} are`);
   }
   return Array.from({ length: count }, () => ({ round: below(rounds, random), row: below(size, random) }));
-}
-
-/** Uniform below a bound. */
-function below(bound: number, random: () => number): number {
-  const end = Math.floor(2 ** 32 / bound) * bound;
-  for (;;) {
-    const drawn = random() >>> 0;
-    if (drawn < end) return drawn % bound;
-  }
 }
