@@ -1,9 +1,9 @@
 // What the commands that talk to the daemon of this node have in common: their flags, and the connection.
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../daemon/duration.ts';
+import type { Command } from 'commander';
 import { exitCodesHelp } from './exit-codes.ts';
 import type { NodeAddressOptions } from './node-address.ts';
 import type { NodeClient } from './node-client.ts';
+import { timeoutOption } from './timeout-option.ts';
 
 /** The flags of every such command. */
 export interface NodeOptions extends NodeAddressOptions {
@@ -19,9 +19,7 @@ export function nodeCommand(parent: Command, usage: string, description: string,
     .option('--socket <path>', "the daemon's socket (default: $GPUBROKER_SOCKET, this user's own, the system's)")
     .option('--address <host:port>', "the daemon's TCP address instead")
     .option('--tls-ca <file>', 'use TLS with --address, and trust this PEM file')
-    .addOption(
-      new Option('--timeout <duration>', 'longest wait for an answer').default(5000, '5s').argParser(parseTimeout),
-    )
+    .addOption(timeoutOption('5s'))
     .option('--json', 'print JSON for programs')
     .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`);
 }
@@ -37,10 +35,4 @@ export async function withNode(options: NodeOptions, use: (client: NodeClient) =
   } finally {
     client.close();
   }
-}
-
-function parseTimeout(text: string): number {
-  const ms = parseDuration(text);
-  if (!ms) throw new InvalidArgumentError('Give a duration with its unit, for instance 500ms, 5s or 1m.');
-  return ms;
 }

@@ -1,12 +1,11 @@
 // Runs a command against the broker, and turns what the broker refuses into one clear line.
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
 import type { Client } from '../../client/client.ts';
 import { ApiProblem, BrokerUnreachable } from '../../client/problem.ts';
-import { parseDuration } from '../../daemon/duration.ts';
 import { CodedError } from '../../daemon/errors.ts';
 import { brokerUnreachable } from '../errors.ts';
 import { exitCodesHelp } from '../exit-codes.ts';
+import { timeoutOption } from '../timeout-option.ts';
 import type { ConnectionOptions } from './connection.ts';
 
 export interface BrokerOptions extends ConnectionOptions {
@@ -21,9 +20,7 @@ export function brokerCommand(parent: Command, usage: string, description: strin
     .option('--broker <url>', "the broker's HTTP API (default: $GPUBROKER_API_URL, the login, this machine's)")
     .option('--api-key-file <file>', 'file with an API key (default: $GPUBROKER_API_KEY, the login)')
     .option('--ca <file>', 'trust this PEM file as well')
-    .addOption(
-      new Option('--timeout <duration>', 'longest wait for an answer').default(30_000, '30s').argParser(parseTimeout),
-    )
+    .addOption(timeoutOption('30s'))
     .option('--json', 'print JSON for programs')
     .addHelpText('after', `${exitCodesHelp}\n\nExample:\n  ${example}`);
 }
@@ -74,10 +71,4 @@ function adviceFor({ status, allowed, retryAfter, requestId }: ApiProblem): stri
   return requestId === undefined
     ? '--help shows what this command takes.'
     : `The broker calls it request ${requestId}.`;
-}
-
-function parseTimeout(text: string): number {
-  const ms = parseDuration(text);
-  if (!ms) throw new InvalidArgumentError('Give a duration with its unit, for instance 500ms, 5s or 1m.');
-  return ms;
 }
