@@ -1,13 +1,7 @@
 // `gpubroker bench` and `gpubroker proof`: measures a device of this machine in a process of its own, and shows what
 // came of it.
 import { randomBytes } from 'node:crypto';
-import {
-  type BenchmarkName,
-  type BenchmarkResult,
-  benchmarkNames,
-  type Effort,
-  plans,
-} from '../agent/verification/benchmarks.ts';
+import { type BenchmarkResult, type Effort, plans } from '../agent/verification/benchmarks.ts';
 import { ComputeError, type ComputeInfo } from '../agent/verification/compute.ts';
 import { listDevices, startMeasuring } from '../agent/verification/measuring.ts';
 import type { Report } from '../agent/verification/orders.ts';
@@ -15,6 +9,7 @@ import { type Challenge, checkChallenge, limits, type Place } from '../proof/cha
 import { EpochCheck } from '../proof/epoch-check.ts';
 import { drawPlaces } from '../proof/places.ts';
 import { type Opening, verify } from '../proof/verify.ts';
+import { type BenchmarkName, benchmarkNames } from '../score/figures.ts';
 import { measurementFailed, wrongUsage } from './errors.ts';
 import { coloured, formatTable, print, printJson, remark } from './output.ts';
 import { formatGib } from './quantities.ts';

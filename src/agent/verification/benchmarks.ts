@@ -1,5 +1,6 @@
 // The benchmarks: what a device computes and moves in a second, measured over several repeats, with outputs that are
 // checked. A figure whose output is wrong is no figure.
+import { type BenchmarkName, benchmarkNames, medianOf, type Unit } from '../../score/figures.ts';
 import { type ComputeDevice, ComputeError, type DeviceMemory, type Grid } from './compute.ts';
 
 /** The kernels in each of the languages that devices take. */
@@ -28,25 +29,10 @@ export const plans: Readonly<Record<Effort, Plan>> = {
   thorough: { samples: 11, sampleMs: 2_000, checkedShare: 0.9, bufferBytes },
 };
 
-/** In the order in which they run. */
-export const benchmarkNames = [
-  'fp32',
-  'fp16',
-  'int8',
-  'tensor-fp16',
-  'memory-bandwidth',
-  'memory-latency',
-  'memory-check',
-  'host-to-device',
-  'device-to-host',
-] as const;
-
-export type BenchmarkName = (typeof benchmarkNames)[number];
-
 /** A figure with all that it was taken from. */
 export interface Figure {
   readonly benchmark: BenchmarkName;
-  readonly unit: 'TFLOP/s' | 'TOP/s' | 'GB/s' | 'ns' | 'errors';
+  readonly unit: Unit;
   readonly median: number;
   readonly samples: readonly number[];
 }
@@ -335,10 +321,4 @@ function bitsOf(value: number): number {
 
 function times(count: number, call: () => void): void {
   for (let done = 0; done < count; done++) call();
-}
-
-function medianOf(samples: readonly number[]): number {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
 }

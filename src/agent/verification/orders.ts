@@ -2,7 +2,8 @@
 // bit, and an end. Node's IPC channel carries it, with typed arrays as they are.
 import type { Challenge, Place } from '../../proof/challenge.ts';
 import type { Opening } from '../../proof/verify.ts';
-import type { BenchmarkName, BenchmarkResult, Plan } from './benchmarks.ts';
+import type { BenchmarkName } from '../../score/figures.ts';
+import type { BenchmarkResult, Plan } from './benchmarks.ts';
 import type { ComputeFault, ComputeInfo } from './compute.ts';
 
 /** One order a process. Devices are numbered as `list` lists them. */

@@ -1,15 +1,10 @@
 // The benchmarks on an OpenCL device: every figure is there or says why not, and a wrong output is no figure.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect } from 'vitest';
-import {
-  type BenchmarkName,
-  type BenchmarkResult,
-  benchmarkNames,
-  type Plan,
-  runBenchmarks,
-} from '../../../src/agent/verification/benchmarks.ts';
+import { type BenchmarkResult, type Plan, runBenchmarks } from '../../../src/agent/verification/benchmarks.ts';
 import type { ComputeDevice } from '../../../src/agent/verification/compute.ts';
 import { listOpenClDevices } from '../../../src/agent/verification/opencl/device.ts';
+import { type BenchmarkName, benchmarkNames } from '../../../src/score/figures.ts';
 import { testWith } from '../../capabilities.ts';
 
 const source = readFileSync(new URL('../../../src/agent/verification/kernels/bench.cl', import.meta.url), 'utf8');

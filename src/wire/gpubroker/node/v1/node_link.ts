@@ -23,6 +23,7 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Condition } from "../../../nvidia/device/v1alpha1/gpu.ts";
 import { Device } from "../../device/v1/device_details.ts";
+import { Measurement } from "../../device/v1/measurement.ts";
 
 export const protobufPackage = "gpubroker.node.v1";
 
@@ -101,7 +102,11 @@ export interface ConnectRequest {
     | NewKey
     | undefined;
   /** The answer to a challenge. */
-  challengeResult?: ChallengeResult | undefined;
+  challengeResult?:
+    | ChallengeResult
+    | undefined;
+  /** What a GPU was measured at. Sent again on every stream until it is stored. */
+  measurement?: Measurement | undefined;
 }
 
 /** Hello proves who the node is and says where it stands. */
@@ -333,7 +338,17 @@ export interface ConnectResponse {
     | Standing
     | undefined;
   /** What is sold of the node. Sent behind the welcome, and whenever it is something else. */
-  heldGpus?: HeldGpus | undefined;
+  heldGpus?:
+    | HeldGpus
+    | undefined;
+  /** A measurement needs not be sent again. */
+  measurementStored?: MeasurementStored | undefined;
+}
+
+/** MeasurementStored says that a measurement is stored, or never will be. */
+export interface MeasurementStored {
+  /** The measurement's id. */
+  id: string;
 }
 
 /** HeldGpus is what trades hold of the node. Nobody else may be given these GPUs. */
@@ -398,7 +413,7 @@ export interface RotateKey {
 export interface Challenge {
   /** Its id. */
   id: string;
-  /** What it is, for instance "proof-of-gpu/1". */
+  /** What it is: "proof-of-gpu/1", whose payloads are in proof.proto. */
   kind: string;
   /** The names of the GPUs that must all work on it at once. */
   gpus: string[];
@@ -769,6 +784,7 @@ function createBaseConnectRequest(): ConnectRequest {
     telemetry: undefined,
     newKey: undefined,
     challengeResult: undefined,
+    measurement: undefined,
   };
 }
 
@@ -794,6 +810,9 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
     }
     if (message.challengeResult !== undefined) {
       ChallengeResult.encode(message.challengeResult, writer.uint32(58).fork()).join();
+    }
+    if (message.measurement !== undefined) {
+      Measurement.encode(message.measurement, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -867,6 +886,14 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
             message.challengeResult = ChallengeResult.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.measurement = Measurement.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -902,6 +929,9 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       : undefined;
     message.challengeResult = (object.challengeResult !== undefined && object.challengeResult !== null)
       ? ChallengeResult.fromPartial(object.challengeResult)
+      : undefined;
+    message.measurement = (object.measurement !== undefined && object.measurement !== null)
+      ? Measurement.fromPartial(object.measurement)
       : undefined;
     return message;
   },
@@ -1983,6 +2013,7 @@ function createBaseConnectResponse(): ConnectResponse {
     challenge: undefined,
     standing: undefined,
     heldGpus: undefined,
+    measurementStored: undefined,
   };
 }
 
@@ -2017,6 +2048,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     }
     if (message.heldGpus !== undefined) {
       HeldGpus.encode(message.heldGpus, writer.uint32(82).fork()).join();
+    }
+    if (message.measurementStored !== undefined) {
+      MeasurementStored.encode(message.measurementStored, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -2114,6 +2148,14 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.heldGpus = HeldGpus.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.measurementStored = MeasurementStored.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2159,6 +2201,64 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     message.heldGpus = (object.heldGpus !== undefined && object.heldGpus !== null)
       ? HeldGpus.fromPartial(object.heldGpus)
       : undefined;
+    message.measurementStored = (object.measurementStored !== undefined && object.measurementStored !== null)
+      ? MeasurementStored.fromPartial(object.measurementStored)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMeasurementStored(): MeasurementStored {
+  return { id: "" };
+}
+
+export const MeasurementStored: MessageFns<MeasurementStored> = {
+  encode(message: MeasurementStored, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeasurementStored {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeasurementStored();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MeasurementStored>): MeasurementStored {
+    return MeasurementStored.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeasurementStored>): MeasurementStored {
+    const message = createBaseMeasurementStored();
+    message.id = object.id ?? "";
     return message;
   },
 };
