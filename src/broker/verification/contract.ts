@@ -1,0 +1,32 @@
+// What came of challenging a GPU, and who is told: the seam between those who challenge and those who keep records.
+
+/** The kind of challenge, as nodes know it. */
+export const proofKind = 'proof-of-gpu/1';
+
+/** Why a GPU has failed. */
+export type ProofFailure = 'malformed' | 'not-committed' | 'wrong-product' | 'too-slow' | 'no-answer';
+
+/** What came of one challenge of one GPU. One that could not be challenged now has none. */
+export interface ProofResult {
+  /** A UUID of version 7, which the work was bound to. */
+  readonly id: string;
+  readonly nodeId: string;
+  readonly gpuId: string;
+  /** The GPU's name. */
+  readonly gpu: string;
+  readonly at: Date;
+  /** `unsupported`: the node cannot do such work on this GPU, or nothing is known that could be asked of its product. */
+  readonly outcome: 'passed' | 'failed' | 'unsupported';
+  /** Of a failure, a {@link ProofFailure}; of `unsupported`, what is missing; undefined where it passed. */
+  readonly reason: string | undefined;
+  /** For people. */
+  readonly message: string;
+  /** What was asked and what came, for whoever wants to judge again. */
+  readonly evidence: Record<string, unknown>;
+}
+
+/** Keeps results, and decides what follows from them. */
+export interface ProofRecords {
+  /** Stores a result. Storing one with the same id again changes nothing. */
+  proven(result: ProofResult): Promise<void>;
+}
