@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { rowOfA } from '../../src/proof/chain.ts';
-import { depthOf, hashOfRow } from '../../src/proof/commitment.ts';
+import { hashOfRow, pathLengthOf } from '../../src/proof/commitment.ts';
 import { EpochCheck } from '../../src/proof/epoch-check.ts';
 import { sample } from '../device-api/statistics.ts';
 
@@ -48,7 +48,7 @@ const bytes = randomBytes(size * 4);
 const row = new Int32Array(bytes.buffer, bytes.byteOffset, size);
 const proofs = Array.from({ length: 31 }, prove).slice(1);
 const { median, min, max } = sample(proofs);
-const opened = (places * 2 * (size * 4 + depthOf(challenge) * 32)) / 2 ** 20;
+const opened = (places * 2 * (size * 4 + pathLengthOf(challenge) * 32)) / 2 ** 20;
 const share = epoch / gpus;
 process.stdout.write(
   `size ${size}, ${rounds} rounds, ${places} rows opened: ${opened.toFixed(1)} MiB\n` +

@@ -1,50 +1,55 @@
 // The commitment to all rows of all products: the root of a Merkle tree of SHA-256. A leaf is the hash of a row, as
-// little-endian 32-bit integers; leaves stand in the order of rounds and rows, and zeros fill the tree up.
+// little-endian 32-bit integers; leaves stand in the order of rounds and rows. A node is the hash of the 16 hashes below
+// it, with zeros where there are fewer: for so much costs a call of the hash function that a tree of twos would take a
+// node's processor as long as the work takes its GPU.
 //
-// Neither leaves nor nodes are marked as such: every row is at least 512 bytes long and a node hashes 64, and the
-// depth of the tree follows from the challenge.
-import { createHash } from 'node:crypto';
+// Neither leaves nor nodes are marked as such: how many levels lie between a row and the root follows from the challenge.
+import { hash } from 'node:crypto';
 import { type Challenge, digestSize, type Place } from './challenge.ts';
+
+/** Hashes below a node. */
+const arity = 16;
+const groupBytes = arity * digestSize;
 
 /** The tree above the hashes of all rows. */
 export class Commitment {
+  /** Each as long as whole groups are; the root apart. */
   readonly #levels: readonly Buffer[];
   readonly #size: number;
+  readonly root: Buffer;
 
   /** @param leaves the hashes of all rows, one after the other, in the order of rounds and rows */
   constructor({ size, rounds }: Challenge, leaves: Uint8Array) {
     if (leaves.length !== size * rounds * digestSize) {
       throw new RangeError(`leaves: ${leaves.length} bytes; ${size * rounds * digestSize} are allowed`);
     }
-    const lowest: Buffer = Buffer.alloc(2 ** depthOf({ size, rounds }) * digestSize);
-    lowest.set(leaves);
-    const levels: Buffer[] = [lowest];
-    for (let level: Buffer = lowest; level.length > digestSize; ) {
-      level = above(level);
-      levels.push(level);
+    const levels: Buffer[] = [];
+    let level = leaves;
+    while (level.length > digestSize) {
+      const padded = inGroups(level);
+      levels.push(padded);
+      level = above(padded);
     }
     this.#levels = levels;
     this.#size = size;
+    this.root = Buffer.from(level);
   }
 
-  get root(): Buffer {
-    return this.#levels.at(-1) as Buffer;
-  }
-
-  /** The hashes beside the way from a row to the root, the lowest first. */
+  /** The hashes beside the way from a row to the root, the lowest first: of each level the 15 others, in their order. */
   path(place: Place): Buffer[] {
     let index = leafOf(place, this.#size);
-    return this.#levels.slice(0, -1).map((level) => {
-      const beside = nodeAt(level, index ^ 1);
-      index >>>= 1;
-      return beside;
+    return this.#levels.flatMap((level) => {
+      const own = index % arity;
+      const first = index - own;
+      index = first / arity;
+      return Array.from({ length: arity }, (_, at) => nodeAt(level, first + at)).filter((_, at) => at !== own);
     });
   }
 }
 
 /** The hash of a row. */
 export function hashOfRow(row: Int32Array): Buffer {
-  return createHash('sha256').update(bytesOf(row)).digest();
+  return hash('sha256', bytesOf(row), 'buffer');
 }
 
 /** Whether a row is the one that was committed to at this place. */
@@ -55,39 +60,46 @@ export function isCommitted(
   row: Int32Array,
   path: readonly Uint8Array[],
 ): boolean {
-  if (path.length !== depthOf(challenge)) return false;
+  if (path.length !== pathLengthOf(challenge)) return false;
   let index = leafOf(place, challenge.size);
-  let hash = hashOfRow(row);
-  for (const beside of path) {
-    hash = index % 2 === 0 ? join(hash, beside) : join(beside, hash);
-    index >>>= 1;
+  let below = hashOfRow(row);
+  const group = Buffer.allocUnsafe(groupBytes);
+  for (let next = 0; next < path.length; ) {
+    const own = index % arity;
+    for (let at = 0; at < arity; at++) group.set(at === own ? below : (path[next++] as Uint8Array), at * digestSize);
+    below = hash('sha256', group, 'buffer');
+    index = (index - own) / arity;
   }
-  return hash.equals(root);
+  return below.equals(root);
 }
 
-/** Levels of the tree below the root. */
-export function depthOf({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>): number {
-  return Math.ceil(Math.log2(size * rounds));
+/** Hashes beside the way from a row to the root. */
+export function pathLengthOf({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>): number {
+  let depth = 0;
+  for (let nodes = size * rounds; nodes > 1; nodes = Math.ceil(nodes / arity)) depth++;
+  return depth * (arity - 1);
 }
 
 function leafOf({ round, row }: Place, size: number): number {
   return round * size + row;
 }
 
+function inGroups(level: Uint8Array): Buffer {
+  const padded = Buffer.alloc(Math.ceil(level.length / groupBytes) * groupBytes);
+  padded.set(level);
+  return padded;
+}
+
 function above(level: Buffer): Buffer {
-  const nodes = Buffer.alloc(level.length / 2);
-  for (let index = 0; index * 2 * digestSize < level.length; index++) {
-    nodes.set(join(nodeAt(level, 2 * index), nodeAt(level, 2 * index + 1)), index * digestSize);
+  const nodes = Buffer.allocUnsafe(level.length / arity);
+  for (let at = 0; at < nodes.length; at += digestSize) {
+    nodes.set(hash('sha256', level.subarray(at * arity, at * arity + groupBytes), 'buffer'), at);
   }
   return nodes;
 }
 
 function nodeAt(level: Buffer, index: number): Buffer {
   return level.subarray(index * digestSize, (index + 1) * digestSize);
-}
-
-function join(left: Uint8Array, right: Uint8Array): Buffer {
-  return createHash('sha256').update(left).update(right).digest();
 }
 
 /** Little-endian: that of every machine that Node.js runs GPUs on. */

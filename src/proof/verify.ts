@@ -2,7 +2,7 @@
 // whether they are the products that the challenge asked for.
 import { rowOfA } from './chain.ts';
 import type { Challenge, Place } from './challenge.ts';
-import { depthOf, isCommitted } from './commitment.ts';
+import { isCommitted, pathLengthOf } from './commitment.ts';
 import type { EpochCheck } from './epoch-check.ts';
 
 /** A row with its way to the root. */
@@ -72,7 +72,9 @@ function judge({ challenge, root }: Answer, place: Place, { product, before }: O
 
 function isWellFormed(challenge: Challenge, { row, path }: OpenedRow): boolean {
   return (
-    row.length === challenge.size && path.length === depthOf(challenge) && path.every(({ length }) => length === 32)
+    row.length === challenge.size &&
+    path.length === pathLengthOf(challenge) &&
+    path.every(({ length }) => length === 32)
   );
 }
 

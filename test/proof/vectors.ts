@@ -9,9 +9,9 @@ export interface Vector {
 }
 
 export const vectors: readonly Vector[] = [
-  vector(128, 3, '956f3f86d8f763d1b9c2d432fde59d0ab143e82d27f415dcf458f9b0d6bddda1'),
-  vector(512, 2, 'd07bd34664feea219a1dc0466d25e29b1683ebbb7af2fe29d99fa5740355b561'),
-  vector(1_024, 2, '3eeaba63298bb1f5a74d2b5642f36caac3e3cd86503351f9151362c04f5f65bc'),
+  vector(128, 3, '527573d86deedaa718fac48e32a2d6105cdc99a824f9607cf9d44e5e7d7f302b'),
+  vector(512, 2, '2789d4dc1c5b63a61cc2c85cc38ec6eb1d7a125f0b8c6adb72391a5ac518b198'),
+  vector(1_024, 2, 'a3b54c55d6023f50afb5b1538b80287c0d9e4220f77ccb5eee40e1aeb8d7dad3'),
 ];
 
 function vector(size: number, rounds: number, root: string): Vector {

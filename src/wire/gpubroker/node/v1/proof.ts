@@ -133,7 +133,7 @@ export interface ProofOpening {
 export interface ProofRow {
   /** 32-bit integers, little-endian. */
   row: Buffer;
-  /** The hashes beside the way, the lowest first, 32 bytes each. */
+  /** The hashes beside the way, the lowest first: of each level the 15 others of its group, 32 bytes each. */
   path: Buffer;
 }
 
