@@ -43,6 +43,8 @@ export interface ComputeInfo {
   readonly name: string;
   /** In the spelling of NVML, where the interface says it. */
   readonly uuid?: string;
+  /** As sysfs spells it, for instance `0000:3b:00.0`; where the interface says it, and no uuid. */
+  readonly pciBusId?: string;
   readonly driverVersion: string;
   readonly memoryBytes: number;
   /** Of one allocation. */
@@ -69,4 +71,10 @@ export interface ComputeDevice {
   /** Returns when all that was launched is done. */
   finish(): void;
   close(): void;
+}
+
+/** A uuid of 16 bytes in the spelling of NVML. */
+export function gpuUuid(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return `GPU-${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

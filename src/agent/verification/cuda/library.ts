@@ -6,7 +6,7 @@
 // - Symbols have the suffix under which the driver exports the present form of a function.
 // - Calls are synchronous, belong to one thread, and may block for ever: they belong in the measuring process.
 import koffi, { type LibraryHandle } from 'koffi';
-import { ComputeError, type ComputeFault } from '../compute.ts';
+import { ComputeError, type ComputeFault, gpuUuid } from '../compute.ts';
 
 /** A context, module, function or piece of memory, as long as the library is open. */
 export type Handle = bigint & { readonly kind: 'cuda' };
@@ -136,8 +136,7 @@ export class CudaLibrary {
   uuid(device: number): string {
     const bytes = Buffer.alloc(16);
     this.#require('cuDeviceGetUuid_v2', bytes, device);
-    const hex = bytes.toString('hex');
-    return `GPU-${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+    return gpuUuid(bytes);
   }
 
   attribute(device: number, name: keyof typeof attributes): number {

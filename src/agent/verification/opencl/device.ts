@@ -5,11 +5,14 @@ import {
   type ComputeInfo,
   type DeviceMemory,
   type Grid,
+  gpuUuid,
   type KernelArgument,
 } from '../compute.ts';
 import { deviceInfo, type Handle, OpenClLibrary } from './library.ts';
 
 const CPU = 2;
+/** The kind of topology that AMD's driver describes. */
+const PCIE = 1;
 
 /** A device as OpenCL lists it, not opened yet. */
 export interface OpenClListing {
@@ -29,18 +32,21 @@ export interface OpenClListing {
 export function listOpenClDevices(path?: string): OpenClListing[] {
   const library = new OpenClLibrary(path);
   const listings = library.devices().map((device): OpenClListing => {
-    const info = infoOf(library, device);
     const vendor = library.text(device, deviceInfo.vendor);
+    const info = infoOf(library, device, vendor);
     return { info, vendor, open: (programs) => new OpenClDevice(library, device, info, programs) };
   });
   return listings.sort((a, b) => Number(a.info.isCpu) - Number(b.info.isCpu));
 }
 
-function infoOf(library: OpenClLibrary, device: Handle): ComputeInfo {
+function infoOf(library: OpenClLibrary, device: Handle, vendor: string): ComputeInfo {
   const number = (name: keyof typeof deviceInfo) => library.number(device, deviceInfo[name]);
   return {
     backend: 'opencl',
     name: library.text(device, deviceInfo.name),
+    ...identityOf(vendor, library.text(device, deviceInfo.extensions).split(' '), (name, length) =>
+      library.bytes(device, name, length),
+    ),
     driverVersion: library.text(device, deviceInfo.driverVersion),
     memoryBytes: number('memoryBytes'),
     maxAllocationBytes: number('maxAllocationBytes'),
@@ -49,6 +55,33 @@ function infoOf(library: OpenClLibrary, device: Handle): ComputeInfo {
     clockMhz: number('clockMhz') || undefined,
     isCpu: (number('type') & CPU) !== 0,
   };
+}
+
+/**
+ * Which GPU it is, as far as its driver says: NVIDIA's by the uuid that NVML has too, others by their place on the PCI bus.
+ *
+ * @param bytes of the device's information by name, of exactly that length
+ */
+export function identityOf(
+  vendor: string,
+  extensions: readonly string[],
+  bytes: (name: number, length: number) => Buffer | undefined,
+): Pick<ComputeInfo, 'uuid' | 'pciBusId'> {
+  const has = (extension: string) => extensions.includes(extension);
+  if (/nvidia/i.test(vendor) && has('cl_khr_device_uuid')) {
+    const uuid = bytes(deviceInfo.uuid, 16);
+    return uuid ? { uuid: gpuUuid(uuid) } : {};
+  }
+  const place = has('cl_khr_pci_bus_info') ? bytes(deviceInfo.pciBusInfo, 16) : undefined;
+  if (place) return { pciBusId: busId(place.readUInt32LE(), place[4], place[8], place[12]) };
+  const topology = has('cl_amd_device_attribute_query') ? bytes(deviceInfo.topologyAmd, 24) : undefined;
+  // It has no domain: all of one machine are in the first, but for very large ones.
+  return topology?.readUInt32LE() === PCIE ? { pciBusId: busId(0, topology[21], topology[22], topology[23]) } : {};
+}
+
+function busId(domain: number, bus = 0, device = 0, part = 0): string {
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${part}`;
 }
 
 class OpenClMemory implements DeviceMemory {

@@ -91,6 +91,12 @@ export const deviceInfo = {
   vendor: 0x102c,
   driverVersion: 0x102d,
   extensions: 0x1030,
+  /** Of cl_khr_device_uuid: 16 bytes. */
+  uuid: 0x106a,
+  /** Of cl_khr_pci_bus_info: domain, bus, device and function, 32 bits each. */
+  pciBusInfo: 0x410f,
+  /** Of cl_amd_device_attribute_query: 24 bytes, in whose last three bus, device and function stand. */
+  topologyAmd: 0x4037,
 } as const;
 
 /** OpenCL, loaded. */
@@ -129,6 +135,14 @@ export class OpenClLibrary {
     const value = Buffer.alloc(8);
     this.#require('clGetDeviceInfo', device, name, value.length, value, null);
     return Number(value.readBigUInt64LE());
+  }
+
+  /** Bytes that the device says of itself; undefined where it says others, or none. */
+  bytes(device: Handle, name: number, length: number): Buffer | undefined {
+    const value = Buffer.alloc(length);
+    const size = Buffer.alloc(8);
+    const code = Number(this.#call('clGetDeviceInfo', device, name, length, value, size));
+    return code === 0 && size.readBigUInt64LE() === BigInt(length) ? value : undefined;
   }
 
   createContext(device: Handle): Handle {
