@@ -17,6 +17,7 @@ async function obey(order: Order): Promise<void> {
   try {
     report({ kind: 'started', info: device.info });
     if (order.kind === 'bench') {
+      if (order.waits) await once(process, 'message');
       for (const result of runBenchmarks(device, order.plan, order.names)) report({ kind: 'result', result });
     } else await prove(device, order);
   } finally {

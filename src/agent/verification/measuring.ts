@@ -19,6 +19,8 @@ export interface Measuring {
   say(said: Draw | 'begin'): void;
   /** Kills the process; what it had of the device comes back. */
   stop(): void;
+  /** Resolves when the process is gone, and all that it had of the device with it. */
+  readonly ended: Promise<void>;
 }
 
 /** @param deadline for all of it, in milliseconds */
@@ -35,6 +37,7 @@ export async function listDevices(deadline = 30_000): Promise<readonly ComputeIn
 }
 
 class MeasuringProcess implements Measuring {
+  readonly ended: Promise<void>;
   readonly #process: ChildProcess;
   readonly #timer: NodeJS.Timeout;
   readonly #reports: Report[] = [];
@@ -46,6 +49,11 @@ class MeasuringProcess implements Measuring {
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => inherited.test(name))),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced',
+    });
+    this.ended = new Promise((resolve) => {
+      this.#process.once('exit', () => resolve());
+      // One that could not be started never exits.
+      this.#process.once('error', () => this.#process.pid === undefined && resolve());
     });
     this.#process.on('message', (report: Report) => this.#take(report));
     this.#process.on('error', (error) => this.#end(new ComputeError('failed', error.message)));

@@ -14,6 +14,8 @@ export type Order =
       readonly device: number;
       readonly plan: Plan;
       readonly names: readonly BenchmarkName[];
+      /** Whether it waits to be told that it may begin, with the device open. */
+      readonly waits?: boolean;
     }
   | { readonly kind: 'prove'; readonly device: number; readonly challenge: Challenge };
 
