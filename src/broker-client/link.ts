@@ -18,6 +18,7 @@ import type { Challenge, ChallengeResult, NodeIdentity, Standing } from '../wire
 import type { Channel } from './channel.ts';
 import type { CredentialStore, Credentials } from './credential-store.ts';
 import { EnrollFailed, enrol, isRefusal } from './enrol.ts';
+import type { MeasurementSource } from './measurements.ts';
 import type { NodeState } from './node-state.ts';
 import { type Ending, Session, type SessionPhase } from './session.ts';
 import type { Spool } from './spool/spool.ts';
@@ -51,6 +52,8 @@ export interface LinkOptions {
   readonly store: CredentialStore;
   readonly spool: Spool;
   readonly source: NodeState;
+  /** What is sent of measurements; by default none. */
+  readonly measurements?: MeasurementSource | undefined;
   readonly identity: NodeIdentity;
   /** Asked for with every attempt to join. @throws CodedError when there is none */
   readonly token: () => string;
@@ -179,7 +182,7 @@ class Link implements BrokerLink {
   }
 
   async #connect(credentials: Credentials): Promise<Ending> {
-    const { channel, store, spool, source, identity, log } = this.#options;
+    const { channel, store, spool, source, measurements, identity, log } = this.#options;
     const aborted = this.#stopping.signal.aborted;
     if (aborted) return { verdict: 'stopped', reason: 'stopped' };
     this.#sessions += 1;
@@ -191,9 +194,11 @@ class Link implements BrokerLink {
       credentials,
       spool,
       source,
+      measurements,
       identity,
       log,
       now: this.#now,
+      random: this.#random,
       onPhase: (phase) => {
         if (phase === 'streaming') {
           log.info({ nodeId: credentials.nodeId }, 'connected to the broker');

@@ -1,6 +1,7 @@
-// What a session sends next: answers first, then changes in order, then the snapshots that contain them, then telemetry
-// within its window. Nothing is read from the spool before the stream can take it.
+// What a session sends next: answers first, then changes in order, then the snapshots that contain them, then
+// measurements and telemetry, each within its window. Nothing is read from the spool before the stream can take it.
 import type { ConnectRequest, Snapshot, Stored, Telemetry } from '../wire/gpubroker/node/v1/node_link.ts';
+import type { MeasurementQueue } from './measurements.ts';
 import type { NodeState } from './node-state.ts';
 import type { Spool } from './spool/spool.ts';
 
@@ -13,6 +14,7 @@ const widestWindow = 1024;
 export interface OutboxOptions {
   readonly spool: Spool;
   readonly source: NodeState;
+  readonly measurements?: Pick<MeasurementQueue, 'next'> | undefined;
   readonly now: () => Date;
   /** What the broker has, as its welcome says. */
   readonly stored: Stored;
@@ -83,7 +85,8 @@ export class Outbox {
       this.#snapshot = undefined;
       return { snapshot };
     }
-    return this.#nextTelemetry();
+    const measurement = this.#options.measurements?.next();
+    return measurement ? { measurement } : this.#nextTelemetry();
   }
 
   #takeSnapshot(): void {

@@ -2,7 +2,8 @@
 //
 //   connecting   the nonce is awaited                     -- Nonce -> proving
 //   proving      hello is sent, the welcome is awaited    -- Welcome, its counts fit the spool -> streaming
-//   streaming    heartbeats; changes, snapshots, telemetry as the stream takes them; what the broker asks for
+//   streaming    heartbeats; changes, snapshots, measurements, telemetry as the stream takes them; what the broker
+//                asks for
 //   ended        by the broker, the network, its silence (three beats without an answer), a renewed spool, or stop()
 //
 // Answers to heartbeats prove that the broker lives. What is written but not taken is at most what the stream buffers.
@@ -24,6 +25,7 @@ import {
 import { Beats } from './beats.ts';
 import type { Channel } from './channel.ts';
 import type { CredentialStore, Credentials } from './credential-store.ts';
+import { MeasurementQueue, type MeasurementSource } from './measurements.ts';
 import { connectProof, rotateProof } from './node-key.ts';
 import type { NodeState } from './node-state.ts';
 import { Outbox, SpoolRenewed } from './outbox.ts';
@@ -52,8 +54,11 @@ export interface SessionOptions {
   readonly identity: NodeIdentity;
   readonly spool: Spool;
   readonly source: NodeState;
+  readonly measurements?: MeasurementSource | undefined;
   readonly log: Log;
   readonly now: () => Date;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** Told of every step. */
   readonly onPhase: (phase: SessionPhase) => void;
   /** Told that the broker has stored something. */
@@ -76,8 +81,9 @@ export class Session {
   #spoolId = '';
   #handshake: NodeJS.Timeout | undefined;
   #outbox: Outbox | undefined;
+  #measurements: MeasurementQueue | undefined;
   #beats: Beats | undefined;
-  #unsubscribe: () => void = () => undefined;
+  #unsubscribe: readonly (() => void)[] = [];
   #pumping = false;
   #pumpAgain = false;
   /** The stream takes no more until it says so. */
@@ -143,6 +149,7 @@ export class Session {
     else if (challenge) this.#work(challenge);
     else if (standing) this.#options.onStanding(standing);
     else if (heldGpus) this.#options.onHeld(heldGpus.gpus);
+    else if (message.measurementStored) this.#measurements?.stored(message.measurementStored.id);
     this.#pump();
   }
 
@@ -159,7 +166,7 @@ export class Session {
 
   #begin({ stored, heartbeatMillis, telemetryWindow, standing }: Welcome): void {
     if (this.#phase !== 'proving') throw new Error('the broker sent a welcome out of turn');
-    const { spool, source, now } = this.#options;
+    const { spool, source, measurements, now, random } = this.#options;
     const has = stored ?? { changeSequence: 0n, telemetrySequence: 0n };
     if (this.#spoolId === spool.id && !spool.fits(has)) spool.renew();
     if (this.#spoolId !== spool.id) {
@@ -169,8 +176,11 @@ export class Session {
     clearTimeout(this.#handshake);
     spool.trim(has);
     this.#options.onStored();
-    this.#outbox = new Outbox({ spool, source, now, stored: has, window: telemetryWindow });
-    this.#unsubscribe = spool.subscribe(() => this.#pump());
+    const queue = measurements && new MeasurementQueue(measurements, () => performance.now(), random);
+    this.#measurements = queue;
+    this.#outbox = new Outbox({ spool, source, measurements: queue, now, stored: has, window: telemetryWindow });
+    const pump = () => this.#pump();
+    this.#unsubscribe = [spool.subscribe(pump), ...(measurements ? [measurements.onNew(pump)] : [])];
     this.#beats = new Beats(heartbeatMillis, {
       now,
       spool,
@@ -300,7 +310,7 @@ export class Session {
     if (this.#phase === 'ended') return;
     clearTimeout(this.#handshake);
     this.#beats?.stop();
-    this.#unsubscribe();
+    for (const end of this.#unsubscribe) end();
     this.#step('ended');
     this.#call.cancel();
     this.#client.close();

@@ -7,12 +7,14 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { createNodeLink } from '../../src/broker/api/node-link/node-link.ts';
+import { Refusal } from '../../src/broker/refusal.ts';
 import { createIngest } from '../../src/broker/registry/ingest/ingest.ts';
 import { createNodeToken } from '../../src/broker/registry/joining/enrolment.ts';
 import { authorityFiles, ownCertificate } from '../../src/broker/tls/authority.ts';
 import { testDatabase } from '../fixtures/database.ts';
 import { addCluster, addNode } from '../fixtures/joining.ts';
 import { type LinkedNode, removeNodeFolders, startNode } from '../fixtures/linked-node.ts';
+import { FakeMeasurements, measurementOf } from '../fixtures/measurement.ts';
 
 const nodes: LinkedNode[] = [];
 afterEach(async () => {
@@ -40,12 +42,21 @@ async function startBroker(credentialLifetime = lifetime) {
       rounds.push(...added.flatMap(({ samples }) => samples.map(({ gpu }) => gpu)));
     },
   };
+  const measured: string[] = [];
+  const measurements = {
+    refusal: undefined as Refusal | undefined,
+    take: async (nodeId: string, { id }: { id: string }) => {
+      if (measurements.refusal) throw measurements.refusal;
+      measured.push(`${nodeId} ${id}`);
+    },
+  };
   let address = '127.0.0.1:0';
   const open = async () => {
     const link = createNodeLink({
       db,
       ingest,
       telemetry,
+      measurements,
       log,
       now,
       registry: new Registry(),
@@ -71,6 +82,8 @@ async function startBroker(credentialLifetime = lifetime) {
     db,
     nodeId,
     rounds,
+    measured,
+    measurements,
     token: () => made.token,
     /** As the fixtures of nodes want it. */
     at: { url: `https://${address}`, caPath: authorityFiles(folder).caCert } as Parameters<typeof startNode>[0],
@@ -128,4 +141,20 @@ test('the key is rotated when the broker asks, and the new one is good', async (
   await broker.comeBack();
   await until(() => node.link.state.reconnects).toBeGreaterThan(0);
   await until(() => node.link.state.phase).toBe('streaming');
+});
+
+test('a measurement arrives, also where the broker could not store it at first', async () => {
+  const broker = await startBroker();
+  const [first, second] = [measurementOf('gpu-a'), measurementOf('gpu-a')];
+  const measurements = new FakeMeasurements(first);
+  broker.measurements.refusal = new Refusal('unavailable', 'GPUB_UNAVAILABLE', 'the database is away');
+  const node = await startNode(broker.at, { token: broker.token, measurements });
+  nodes.push(node);
+  await until(() => node.link.state.phase).toBe('streaming');
+  measurements.add(second);
+  await broker.leave();
+  broker.measurements.refusal = undefined;
+  await broker.comeBack();
+  await until(() => measurements.unsent()).toEqual([]);
+  expect(broker.measured).toEqual([`${broker.nodeId} ${first.id}`, `${broker.nodeId} ${second.id}`]);
 });

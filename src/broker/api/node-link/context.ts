@@ -4,6 +4,7 @@ import type { Ingest } from '../../registry/ingest/contract.ts';
 import type { Database } from '../../storage/database.ts';
 import type { TelemetryStore } from '../../telemetry/store.ts';
 import type { NodeLinkLimits } from './limits.ts';
+import type { MeasurementIntake } from './measurements.ts';
 import type { NodeLinkMetrics } from './metrics.ts';
 import type { ConnectedNodes } from './nodes.ts';
 import type { TokenBuckets } from './token-bucket.ts';
@@ -13,6 +14,8 @@ export interface LinkContext {
   readonly db: Database;
   readonly ingest: Ingest;
   readonly telemetry: Pick<TelemetryStore, 'add'>;
+  /** Absent where nobody keeps them: none is acknowledged then. */
+  readonly measurements?: MeasurementIntake | undefined;
   readonly log: Log;
   readonly now: () => Date;
   /** Milliseconds. */
@@ -28,4 +31,6 @@ export interface LinkContext {
   readonly hellos: Turns;
   /** Of telemetry, by node: it outlives streams. */
   readonly telemetryAllowances: TokenBuckets;
+  /** Of measurements, as well. */
+  readonly measurementAllowances: TokenBuckets;
 }

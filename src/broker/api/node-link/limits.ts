@@ -31,7 +31,7 @@ export const nodeLinkLimits = {
   changesPerMessage: 4_096,
   /** Characters of a GPU's name, a condition's type, an id or a recommended action. */
   nameLength: 253,
-  /** Characters of a condition's reason or status. */
+  /** Characters of a condition's reason or status, or of why a figure was not measured. */
   reasonLength: 1_024,
   /** Characters of a condition's message, or of why a challenge was refused. */
   textLength: 32_768,
@@ -42,6 +42,13 @@ export const nodeLinkLimits = {
   /** Milliseconds a round in the long run; a node that was cut off may send a day's worth at once. */
   telemetryInterval: 5_000,
   telemetryBurst: 17_280,
+  /** Figures of a measurement, with those of names that are not known here, and as many that could not be measured. */
+  figures: 64,
+  /** Samples of a figure. */
+  samplesPerFigure: 256,
+  /** Measurements that a node may send at once, and milliseconds for a further one; what is beyond comes again. */
+  measurementBurst: 1_024,
+  measurementInterval: 10_000,
   /** Messages that wait to be stored, and their bytes: beyond, the stream is not read. */
   unstoredMessages: 32,
   unstoredBytes: 8 * 1024 * 1024,

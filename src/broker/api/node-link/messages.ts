@@ -103,6 +103,7 @@ function checkCondition({ type, status, reason, message }: Condition, limits: No
   checkText('conditions.message', message, 0, limits.textLength);
 }
 
-function checkCount(field: string, count: number, most: number): void {
+/** @throws Refusal for too many */
+export function checkCount(field: string, count: number, most: number): void {
   if (count > most) throw violation(`${field} has ${count} entries: at most ${most} are taken`);
 }

@@ -1,8 +1,18 @@
 // What the node link counts: in plain fields, for prom-client takes longer to count a heartbeat than to answer it.
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { MeasurementOutcome } from './measurements.ts';
 
 /** The messages of nodes, by the names of `ConnectRequest`'s fields. */
-const messageTypes = ['hello', 'heartbeat', 'snapshot', 'changes', 'telemetry', 'new_key', 'challenge_result'] as const;
+const messageTypes = [
+  'hello',
+  'heartbeat',
+  'snapshot',
+  'changes',
+  'telemetry',
+  'new_key',
+  'challenge_result',
+  'measurement',
+] as const;
 
 export type MessageType = (typeof messageTypes)[number];
 
@@ -16,10 +26,12 @@ export class NodeLinkMetrics {
     telemetry: 0,
     new_key: 0,
     challenge_result: 0,
+    measurement: 0,
   };
   heartbeatGaps = 0;
   /** Rounds. */
   telemetryRefused = 0;
+  readonly measurements: Record<MeasurementOutcome, number> = { stored: 0, refused: 0, limited: 0, unavailable: 0 };
   readonly #refusals = new Map<string, number>();
   readonly #enrolments = new Map<string, number>();
 
@@ -51,6 +63,9 @@ export class NodeLinkMetrics {
     plain(registry, 'gpubroker_telemetry_refused_total', 'Rounds of telemetry that came too fast.', () => {
       return this.telemetryRefused;
     });
+    counter(registry, 'gpubroker_node_measurements_total', 'Measurements of nodes, by outcome.', 'outcome', () =>
+      Object.entries(this.measurements),
+    );
   }
 
   /** A call or stream ended with a code of the broker's. */

@@ -28,6 +28,7 @@ export interface NodeLinkOptions
     | 'db'
     | 'ingest'
     | 'telemetry'
+    | 'measurements'
     | 'log'
     | 'now'
     | 'heartbeatInterval'
@@ -68,12 +69,17 @@ export function createNodeLink(options: NodeLinkOptions): NodeLink {
       1000 / limits.telemetryInterval,
       Number.POSITIVE_INFINITY,
     ),
+    measurementAllowances: new TokenBuckets(
+      limits.measurementBurst,
+      1000 / limits.measurementInterval,
+      Number.POSITIVE_INFINITY,
+    ),
   };
   let stopping = false;
   const server = createServer(context, () => stopping);
   const timers = [
     setInterval(() => lookAtStreams(context), limits.sweepInterval),
-    setInterval(() => context.telemetryAllowances.prune(now().getTime()), 3_600_000),
+    setInterval(() => pruneAllowances(context), 3_600_000),
   ];
   for (const timer of timers) timer.unref();
   const unlisten = ingest.onStanding((nodeId, standing) => {
@@ -162,6 +168,11 @@ const definition: ServiceDefinition = {
 function lookAtStreams({ nodes, now }: LinkContext): void {
   const at = now().getTime();
   for (const stream of nodes.streams) stream.look(at);
+}
+
+/** Of nodes that have all of theirs back, nothing needs to be kept. */
+function pruneAllowances({ telemetryAllowances, measurementAllowances, now }: LinkContext): void {
+  for (const allowances of [telemetryAllowances, measurementAllowances]) allowances.prune(now().getTime());
 }
 
 async function listen(server: Server, address: string, how: ServerCredentials, connections: number): Promise<number> {

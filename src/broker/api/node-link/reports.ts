@@ -1,5 +1,6 @@
 // What a node reports on its stream: handed on to be stored, acknowledged when it is, and never more than a bound at a
 // time. When too much waits, the stream is not read until some of it is stored.
+import type { Measurement } from '../../../wire/gpubroker/device/v1/measurement.ts';
 import type {
   Changes,
   ConnectRequest,
@@ -10,6 +11,7 @@ import type {
 } from '../../../wire/gpubroker/node/v1/node_link.ts';
 import { newId } from '../../ids.ts';
 import type { LinkContext } from './context.ts';
+import { takeMeasurement } from './measurements.ts';
 import { checkChanges, checkSnapshot, checkTelemetry, checkTime, outOfPlace } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import type { Questions } from './questions.ts';
@@ -92,6 +94,9 @@ export class Reports {
       messages.challenge_result += 1;
       // One that comes too late, or that nobody asked for, is nobody's.
       this.#stream.challenges.answer(message.challengeResult.id, message.challengeResult);
+    } else if (message.measurement) {
+      messages.measurement += 1;
+      this.#measurement(message.measurement, bytes, at);
     } else if (message.hello) {
       throw outOfPlace('a stream has one hello, and this is another');
     }
@@ -148,6 +153,14 @@ export class Reports {
       this.#roundsWaiting -= 1;
       // What was dropped behind the last one that waited is done with, too.
       this.#roundsStored(this.#roundsWaiting === 0 ? this.#telemetrySeen : round.sequence);
+    });
+  }
+
+  #measurement(measurement: Measurement, bytes: number, at: Date): void {
+    const { context, nodeId, outbox } = this.#stream;
+    this.#hold(bytes, takeMeasurement(context, nodeId, measurement, at), (isDone) => {
+      // A node that reads nothing misses it, and sends the measurement again.
+      if (isDone) outbox.command({ measurementStored: { id: measurement.id } });
     });
   }
 
