@@ -7,18 +7,12 @@
 //
 // It finds a drop. What creeps, each time by less than the tolerance, moves what is usual; the band of the model finds that.
 import { type FigureName, isBetterLow, medianOf, type Samples, units } from './figures.ts';
-import { spreadOf } from './spread.ts';
+import { toleranceOf } from './spread.ts';
 
 /** Fewer good measurements before it do not say what is usual. */
 const leastMeasurements = 3;
 /** So many of the last good ones do. */
 const usualOf = 20;
-/** Of its usual speed, what a GPU may lose whatever the spread: a warm room costs some clocks, and is no fault. */
-const leastTolerance = 0.1;
-/** However wide the spread, half the speed is slow. */
-const mostTolerance = 0.5;
-/** Spreads that a good measurement may be away. */
-const spreads = 3;
 /** What was slow is good again within this part of the tolerance, so that it does not go to and fro at the edge. */
 const recovery = 0.5;
 
@@ -102,8 +96,7 @@ function compare(
   const last = good.slice(-usualOf);
   if (last.length < leastMeasurements) return undefined;
   const usual = medianOf(last);
-  const tolerance = Math.min(mostTolerance, Math.max(leastTolerance, (spreads * spreadOf(last)) / usual));
-  const least = 1 - tolerance * (wasSlower ? recovery : 1);
+  const least = 1 - toleranceOf(last) * (wasSlower ? recovery : 1);
   const ratio = isBetterLow(name) ? usual / median : median / usual;
   return { name, median, usual, measurements: last.length, ratio, least, isSlower: ratio < least };
 }
