@@ -34,26 +34,22 @@ function check({ info, open }: Listing): void {
   say('| proof | device | verdict | |\n|---|---|---|---|');
   for (const { challenge, root } of vectors) {
     attempt(`size ${challenge.size}, ${challenge.rounds} rounds, vector`, open, (device) => {
-      const prover = new Prover(device, challenge.size);
-      const found = prover.prove(challenge).root.toString('hex');
+      const found = new Prover(device, challenge).prove(challenge).toString('hex');
       return ['', '', found === root ? 'the bits of the definition' : `WRONG: ${found}`];
     });
   }
   for (const [size, rounds] of works) {
     attempt(`size ${size}, ${rounds} rounds`, open, (device) => {
       const [challenge, epochSeed] = newChallenge(size, rounds);
-      const prover = new Prover(device, size);
-      prover.prepare(challenge);
-      // What the first launch of a kernel costs is no part of the work.
-      prover.prove({ ...challenge, id: 'warm-up', rounds: 1 });
+      const prover = new Prover(device, challenge);
       const started = performance.now();
-      const commitment = prover.prove(challenge);
+      const root = prover.prove(challenge);
       const worked = performance.now() - started;
       const drawn = drawPlaces(challenge, places, random);
-      const openings = prover.open(challenge, commitment, drawn);
+      const openings = prover.open(drawn);
       const epoch = EpochCheck.make(epochSeed, size, random);
       const began = performance.now();
-      const verdict = verify({ challenge, root: commitment.root, places: drawn, openings }, epoch);
+      const verdict = verify({ challenge, root, places: drawn, openings }, epoch);
       const judged = performance.now() - began;
       const told = verdict.accepted ? 'accepted' : `REFUSED: ${verdict.message}`;
       return [`${worked.toFixed(1)} ms`, `${judged.toFixed(1)} ms`, told];

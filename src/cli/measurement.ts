@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { type BenchmarkResult, type Effort, plans } from '../agent/verification/benchmarks.ts';
 import { ComputeError, type ComputeInfo } from '../agent/verification/compute.ts';
 import { listDevices, startMeasuring } from '../agent/verification/measuring.ts';
-import type { Report } from '../agent/verification/orders.ts';
 import { type Challenge, checkChallenge, limits, type Place } from '../proof/challenge.ts';
 import { EpochCheck } from '../proof/epoch-check.ts';
 import { drawPlaces } from '../proof/places.ts';
@@ -88,28 +87,25 @@ export async function selfTest(options: SelfTestOptions): Promise<void> {
 }
 
 async function prove(challenge: Challenge, device: number, rows: number) {
-  const measuring = startMeasuring({ kind: 'prove', device, challenge }, deadlines.proof);
+  const measuring = startMeasuring({ kind: 'prove', device, work: challenge }, deadlines.proof);
   let began = 0;
   let deviceMs = 0;
   let root: Uint8Array = new Uint8Array();
   let places: readonly Place[] = [];
-  let openings: readonly Opening[] = [];
-  const take: Partial<{ [Kind in Report['kind']]: (report: Extract<Report, { kind: Kind }>) => void }> = {
-    ready: () => {
+  for await (const report of measuring) {
+    if (report.kind === 'ready') {
       began = performance.now();
-      measuring.say('begin');
-    },
-    committed: (report) => {
+      measuring.say({ kind: 'begin', start: challenge });
+    } else if (report.kind === 'committed') {
       deviceMs = performance.now() - began;
       ({ root } = report);
       // Only now: who knew them before would do their rows alone.
       places = drawPlaces(challenge, rows, random);
-      measuring.say({ places });
-    },
-    opened: (report) => ({ openings } = report),
-  };
-  for await (const report of measuring) (take[report.kind] as ((report: Report) => void) | undefined)?.(report);
-  return { root, places, openings, deviceMs };
+      measuring.say({ kind: 'open', places });
+    } else if (report.kind === 'opened') measuring.say({ kind: 'rows', first: 0, count: rows });
+    else if (report.kind === 'openings') return { root, places, openings: report.openings, deviceMs };
+  }
+  throw new ComputeError('failed', 'the measuring process ended before it had opened the rows');
 }
 
 function newChallenge(size: number, rounds: number): Challenge {

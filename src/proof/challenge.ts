@@ -7,7 +7,7 @@ export const digestSize = 32;
 export interface Challenge {
   /** Unique for ever: a UUID. */
   readonly id: string;
-  /** The GPU that is to answer, by its UUID in the driver's spelling. */
+  /** The GPU that is to answer, by its name on its node. */
   readonly gpu: string;
   /** Of matrix B, the same for all challenges of an epoch: {@link digestSize} random bytes. */
   readonly epochSeed: Uint8Array;

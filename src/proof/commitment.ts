@@ -8,10 +8,10 @@ import { hash } from 'node:crypto';
 import { type Challenge, digestSize, type Place } from './challenge.ts';
 
 /** Hashes below a node. */
-const arity = 16;
+export const arity = 16;
 const groupBytes = arity * digestSize;
 
-/** The tree above the hashes of all rows. */
+/** The tree above the hashes of all rows, by definition; devices make it by a kernel. */
 export class Commitment {
   /** Each as long as whole groups are; the root apart. */
   readonly #levels: readonly Buffer[];
@@ -19,7 +19,7 @@ export class Commitment {
   readonly root: Buffer;
 
   /** @param leaves the hashes of all rows, one after the other, in the order of rounds and rows */
-  constructor({ size, rounds }: Challenge, leaves: Uint8Array) {
+  constructor({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>, leaves: Uint8Array) {
     if (leaves.length !== size * rounds * digestSize) {
       throw new RangeError(`leaves: ${leaves.length} bytes; ${size * rounds * digestSize} are allowed`);
     }
@@ -73,11 +73,19 @@ export function isCommitted(
   return below.equals(root);
 }
 
+/** How many hashes each level of the tree has: the lowest, of the rows, first, and the root alone last. */
+export function levelsOf({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>): number[] {
+  const levels = [size * rounds];
+  for (let count = size * rounds; count > 1; ) {
+    count = Math.ceil(count / arity);
+    levels.push(count);
+  }
+  return levels;
+}
+
 /** Hashes beside the way from a row to the root. */
-export function pathLengthOf({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>): number {
-  let depth = 0;
-  for (let nodes = size * rounds; nodes > 1; nodes = Math.ceil(nodes / arity)) depth++;
-  return depth * (arity - 1);
+export function pathLengthOf(challenge: Pick<Challenge, 'size' | 'rounds'>): number {
+  return (levelsOf(challenge).length - 1) * (arity - 1);
 }
 
 function leafOf({ round, row }: Place, size: number): number {

@@ -19,6 +19,8 @@ export type ComputeFault =
   | 'unsupported'
   /** Memory does not suffice. */
   | 'out-of-memory'
+  /** A measuring process that could not be killed may still have it. */
+  | 'busy'
   /** Any other failure. */
   | 'failed';
 

@@ -1,10 +1,11 @@
 // The measuring process: does one order on one device, and ends. Its calls are synchronous and may never return; whoever
 // started it kills it at its deadline, and its end gives back whatever memory of the device it had.
-import { once } from 'node:events';
+import { on } from 'node:events';
+import type { Opening } from '../../proof/verify.ts';
 import { runBenchmarks } from './benchmarks.ts';
 import { type ComputeDevice, ComputeError } from './compute.ts';
 import { type Listing, listComputeDevices } from './listing.ts';
-import type { Draw, Order, Report } from './orders.ts';
+import type { Order, Report, Said } from './orders.ts';
 import { Prover } from './proof.ts';
 
 async function obey(order: Order): Promise<void> {
@@ -31,18 +32,20 @@ function open(listings: readonly Listing[], number: number): ComputeDevice {
   return listing.open();
 }
 
-async function prove(device: ComputeDevice, { challenge }: Extract<Order, { kind: 'prove' }>): Promise<void> {
-  const prover = new Prover(device, challenge.size);
-  try {
-    prover.prepare(challenge);
-    report({ kind: 'ready' });
-    await once(process, 'message');
-    const commitment = prover.prove(challenge);
-    report({ kind: 'committed', root: commitment.root });
-    const [{ places }] = (await once(process, 'message')) as [Draw];
-    report({ kind: 'opened', openings: prover.open(challenge, commitment, places) });
-  } finally {
-    prover.free();
+/** Until this process is killed, for the memory is kept from step to step. */
+async function prove(device: ComputeDevice, { work }: Extract<Order, { kind: 'prove' }>): Promise<void> {
+  const prover = new Prover(device, work);
+  let openings: readonly Opening[] = [];
+  report({ kind: 'ready' });
+  for await (const [said] of on(process, 'message') as AsyncIterable<[Said]>) {
+    if (said.kind === 'begin') {
+      const began = performance.now();
+      const root = prover.prove(said.start);
+      report({ kind: 'committed', root, micros: Math.round((performance.now() - began) * 1_000) });
+    } else if (said.kind === 'open') {
+      openings = prover.open(said.places);
+      report({ kind: 'opened' });
+    } else report({ kind: 'openings', openings: openings.slice(said.first, said.first + said.count) });
   }
 }
 

@@ -2,7 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ComputeError, type ComputeInfo } from './compute.ts';
-import type { Draw, Order, Report } from './orders.ts';
+import type { Order, Report, Said } from './orders.ts';
+import { Survivors } from './survivors.ts';
 
 const entry = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './measure.ts' : './measure.js', import.meta.url),
@@ -13,19 +14,42 @@ const inherited = /^(PATH|HOME|LANG|TZ|TMPDIR|LD_LIBRARY_PATH|(NVIDIA|CUDA|OCL|O
 
 /** One order under way. */
 export interface Measuring {
-  /** What is reported, until the process ends. @throws ComputeError for what failed, a deadline or a stop included */
+  /**
+   * What is reported, until the process ends. Whoever iterates goes on only when the process is gone, or is given up
+   * because it cannot be killed.
+   *
+   * @throws ComputeError for what failed, a deadline or a stop included
+   */
   [Symbol.asyncIterator](): AsyncIterator<Report>;
-  /** Answers a process that waits: that it may begin, or which rows to open. */
-  say(said: Draw | 'begin'): void;
+  /** Tells a process that waits what comes next. */
+  say(said: Said): void;
   /** Kills the process; what it had of the device comes back. */
   stop(): void;
   /** Resolves when the process is gone, and all that it had of the device with it. */
   readonly ended: Promise<void>;
 }
 
-/** @param deadline for all of it, in milliseconds */
-export function startMeasuring(order: Order, deadline: number): Measuring {
-  return new MeasuringProcess(order, deadline);
+/** How processes are started and killed. */
+interface Terms {
+  /** Those that could not be killed; by default of all orders of this program. */
+  readonly survivors?: Survivors;
+  /** Tests replace it to stand for a process that does not die. */
+  readonly kill?: (process: ChildProcess) => void;
+}
+
+const allSurvivors = new Survivors();
+
+/**
+ * Starts a process; where one that could not be killed is in the way, what comes of it is the fault `busy`.
+ *
+ * @param deadline for all of it, in milliseconds
+ */
+export function startMeasuring(order: Order, deadline: number, terms: Terms = {}): Measuring {
+  const { survivors = allSurvivors, kill = (process) => void process.kill('SIGKILL') } = terms;
+  const inTheWay = survivors.inTheWayOf(order);
+  return inTheWay
+    ? notStarted(new ComputeError('busy', inTheWay))
+    : new MeasuringProcess(order, deadline, survivors, kill);
 }
 
 /** The devices that there are, in the order of their numbers. @throws ComputeError */
@@ -36,15 +60,33 @@ export async function listDevices(deadline = 30_000): Promise<readonly ComputeIn
   return [];
 }
 
+function notStarted(why: ComputeError): Measuring {
+  return {
+    // biome-ignore lint/correctness/useYield: there is nothing to report.
+    async *[Symbol.asyncIterator]() {
+      throw why;
+    },
+    say: () => {},
+    stop: () => {},
+  };
+}
+
 class MeasuringProcess implements Measuring {
   readonly ended: Promise<void>;
   readonly #process: ChildProcess;
+  readonly #order: Order;
+  readonly #survivors: Survivors;
+  readonly #kill: (process: ChildProcess) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #reports: Report[] = [];
   #ended: ComputeError | 'well' | undefined;
+  #gone: Promise<void> | undefined;
   #wake: () => void = () => undefined;
 
-  constructor(order: Order, deadline: number) {
+  constructor(order: Order, deadline: number, survivors: Survivors, kill: (process: ChildProcess) => void) {
+    this.#order = order;
+    this.#survivors = survivors;
+    this.#kill = kill;
     this.#process = fork(entry, [order.kind], {
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => inherited.test(name))),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -70,7 +112,7 @@ class MeasuringProcess implements Measuring {
     this.#send(order);
   }
 
-  say(said: Draw | 'begin'): void {
+  say(said: Said): void {
     this.#send(said);
   }
 
@@ -90,6 +132,7 @@ class MeasuringProcess implements Measuring {
       }
     } finally {
       this.#end('well');
+      await this.#gone;
     }
   }
 
@@ -101,11 +144,18 @@ class MeasuringProcess implements Measuring {
   #end(how: ComputeError | 'well'): void {
     this.#ended ??= how;
     clearTimeout(this.#timer);
-    this.#process.kill('SIGKILL');
+    this.#gone ??= this.#bury();
     this.#wake();
   }
 
-  #send(message: Order | Draw | 'begin'): void {
+  #bury(): Promise<void> {
+    const device = this.#order.kind === 'list' ? undefined : this.#order.device;
+    const gone = this.#survivors.bury(this.#process, device);
+    this.#kill(this.#process);
+    return gone;
+  }
+
+  #send(message: Order | Said): void {
     // A write fails only when the process ends, which is heard of on its own.
     if (this.#process.connected) this.#process.send(message, () => {});
   }

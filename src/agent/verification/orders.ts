@@ -1,10 +1,11 @@
 // What the agent, or the command line, and the measuring process say to each other: one order, what comes of it bit by
 // bit, and an end. Node's IPC channel carries it, with typed arrays as they are.
-import type { Challenge, Place } from '../../proof/challenge.ts';
+import type { Place } from '../../proof/challenge.ts';
 import type { Opening } from '../../proof/verify.ts';
 import type { BenchmarkName } from '../../score/figures.ts';
 import type { BenchmarkResult, Plan } from './benchmarks.ts';
 import type { ComputeFault, ComputeInfo } from './compute.ts';
+import type { Start, Work } from './proof.ts';
 
 /** One order a process. Devices are numbered as `list` lists them. */
 export type Order =
@@ -17,12 +18,16 @@ export type Order =
       /** Whether it waits to be told that it may begin, with the device open. */
       readonly waits?: boolean;
     }
-  | { readonly kind: 'prove'; readonly device: number; readonly challenge: Challenge };
+  | { readonly kind: 'prove'; readonly device: number; readonly work: Work };
 
-/** Said to a process that has committed: which rows it is to open. */
-export interface Draw {
-  readonly places: readonly Place[];
-}
+/** Said to a process that proves, each once it has done what was said before; it ends when it is killed. */
+export type Said =
+  /** Answered by `committed`. */
+  | { readonly kind: 'begin'; readonly start: Start }
+  /** Which rows it is to compute once more and keep; answered by `opened`. */
+  | { readonly kind: 'open'; readonly places: readonly Place[] }
+  /** Which of those it is to send, by the order of the places; answered by `openings`. */
+  | { readonly kind: 'rows'; readonly first: number; readonly count: number };
 
 /** What a process says. */
 export type Report =
@@ -31,6 +36,7 @@ export type Report =
   | { readonly kind: 'result'; readonly result: BenchmarkResult }
   /** Memory and kernels are ready, and the matrix of the epoch is made: the clock may start. */
   | { readonly kind: 'ready' }
-  | { readonly kind: 'committed'; readonly root: Uint8Array }
-  | { readonly kind: 'opened'; readonly openings: readonly Opening[] }
+  | { readonly kind: 'committed'; readonly root: Uint8Array; readonly micros: number }
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'openings'; readonly openings: readonly Opening[] }
   | { readonly kind: 'failed'; readonly fault: ComputeFault; readonly message: string };

@@ -80,6 +80,9 @@ constant uint sha256_constants[64] = {
   0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
+#define SHA256_START \
+  {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}
+
 #define ROTATE(x, by) rotate((uint)(x), (uint)(32 - (by)))
 
 uint big_endian(uint x) {
@@ -109,7 +112,7 @@ void sha256_block(uint *state, uint *w) {
 kernel void proof_hash(uint size, uint rows, global const uint *product, uint first_leaf, global uint *leaves) {
   uint row = get_global_id(0);
   if (row >= rows) return;
-  uint state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  uint state[8] = SHA256_START;
   uint w[16];
   global const uint *words = product + (size_t)row * size;
   for (uint block = 0; block < size / 16; block++) {
@@ -122,4 +125,25 @@ kernel void proof_hash(uint size, uint rows, global const uint *product, uint fi
   w[15] = size * 32;
   sha256_block(state, w);
   for (uint i = 0; i < 8; i++) leaves[((size_t)first_leaf + row) * 8 + i] = big_endian(state[i]);
+}
+
+// The nodes above `count` hashes that begin at hash `from`, a work item a node: each is the hash of 16, with zeros where
+// there are fewer.
+kernel void proof_join(uint from, uint count, uint to, global uint *hashes) {
+  uint index = get_global_id(0);
+  if (index * 16 >= count) return;
+  uint state[8] = SHA256_START;
+  uint w[16];
+  for (uint block = 0; block < 8; block++) {
+    for (uint i = 0; i < 16; i++) {
+      uint below = index * 16 + block * 2 + i / 8;
+      w[i] = below < count ? big_endian(hashes[((size_t)from + below) * 8 + i % 8]) : 0;
+    }
+    sha256_block(state, w);
+  }
+  for (uint i = 0; i < 16; i++) w[i] = 0;
+  w[0] = 0x80000000u;
+  w[15] = 16 * 256;
+  sha256_block(state, w);
+  for (uint i = 0; i < 8; i++) hashes[((size_t)to + index) * 8 + i] = big_endian(state[i]);
 }

@@ -156,6 +156,9 @@ __constant__ word sha256_constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
+#define SHA256_START \
+  {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}
+
 __device__ __forceinline__ word rotate(word x, word by) { return __funnelshift_r(x, x, by); }
 
 __device__ __forceinline__ word big_endian(word x) { return __byte_perm(x, 0, 0x0123); }
@@ -183,7 +186,7 @@ __device__ __forceinline__ void sha256_block(word *state, word *w) {
 extern "C" __global__ void proof_hash(word size, word rows, const uint4 *product, word first_leaf, word *leaves) {
   word row = item();
   if (row >= rows) return;
-  word state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  word state[8] = SHA256_START;
   const uint4 *words = product + (size_t)row * (size / 4);
 #pragma unroll 1
   for (word block = 0; block <= size / 16; block++) {
@@ -202,4 +205,25 @@ extern "C" __global__ void proof_hash(word size, word rows, const uint4 *product
     sha256_block(state, w);
   }
   for (word i = 0; i < 8; i++) leaves[((size_t)first_leaf + row) * 8 + i] = big_endian(state[i]);
+}
+
+// The nodes above `count` hashes that begin at hash `from`, a thread a node: each is the hash of 16, with zeros where
+// there are fewer.
+extern "C" __global__ void proof_join(word from, word count, word to, word *hashes) {
+  word index = item();
+  if (index * 16 >= count) return;
+  word state[8] = SHA256_START;
+#pragma unroll 1
+  for (word block = 0; block <= 8; block++) {
+    word w[16] = {0x80000000u, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16 * 256};
+    if (block < 8) {
+#pragma unroll
+      for (word i = 0; i < 16; i++) {
+        word below = index * 16 + block * 2 + i / 8;
+        w[i] = below < count ? big_endian(hashes[((size_t)from + below) * 8 + i % 8]) : 0;
+      }
+    }
+    sha256_block(state, w);
+  }
+  for (word i = 0; i < 8; i++) hashes[((size_t)to + index) * 8 + i] = big_endian(state[i]);
 }
