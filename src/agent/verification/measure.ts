@@ -1,11 +1,11 @@
 // The measuring process: does one order on one device, and ends. Its calls are synchronous and may never return; whoever
 // started it kills it at its deadline, and its end gives back whatever memory of the device it had.
-import { on } from 'node:events';
+import { on, once } from 'node:events';
 import type { Opening } from '../../proof/verify.ts';
 import { runBenchmarks } from './benchmarks.ts';
 import { type ComputeDevice, ComputeError } from './compute.ts';
 import { type Listing, listComputeDevices } from './listing.ts';
-import type { Order, Report, Said } from './orders.ts';
+import type { Order, ProofStep, Report } from './orders.ts';
 import { Prover } from './proof.ts';
 
 async function obey(order: Order): Promise<void> {
@@ -37,7 +37,7 @@ async function prove(device: ComputeDevice, { work }: Extract<Order, { kind: 'pr
   const prover = new Prover(device, work);
   let openings: readonly Opening[] = [];
   report({ kind: 'ready' });
-  for await (const [said] of on(process, 'message') as AsyncIterable<[Said]>) {
+  for await (const [said] of on(process, 'message') as AsyncIterable<[ProofStep]>) {
     if (said.kind === 'begin') {
       const began = performance.now();
       const root = prover.prove(said.start);

@@ -15,8 +15,7 @@ const inherited = /^(PATH|HOME|LANG|TZ|TMPDIR|LD_LIBRARY_PATH|(NVIDIA|CUDA|OCL|O
 /** One order under way. */
 export interface Measuring {
   /**
-   * What is reported, until the process ends. Whoever iterates goes on only when the process is gone, or is given up
-   * because it cannot be killed.
+   * What is reported, until the process ends. Whoever iterates goes on only when it has {@link Measuring.ended}.
    *
    * @throws ComputeError for what failed, a deadline or a stop included
    */
@@ -25,7 +24,10 @@ export interface Measuring {
   say(said: Said): void;
   /** Kills the process; what it had of the device comes back. */
   stop(): void;
-  /** Resolves when the process is gone, and all that it had of the device with it. */
+  /**
+   * Resolves when the process is gone, and all that it had of the device with it; or when it was killed and does not end,
+   * which makes the device `busy` for whoever comes next.
+   */
   readonly ended: Promise<void>;
 }
 
@@ -68,11 +70,12 @@ function notStarted(why: ComputeError): Measuring {
     },
     say: () => {},
     stop: () => {},
+    ended: Promise.resolve(),
   };
 }
 
 class MeasuringProcess implements Measuring {
-  readonly ended: Promise<void>;
+  readonly #gone = Promise.withResolvers<void>();
   readonly #process: ChildProcess;
   readonly #order: Order;
   readonly #survivors: Survivors;
@@ -80,7 +83,7 @@ class MeasuringProcess implements Measuring {
   readonly #timer: NodeJS.Timeout;
   readonly #reports: Report[] = [];
   #ended: ComputeError | 'well' | undefined;
-  #gone: Promise<void> | undefined;
+  #isBuried = false;
   #wake: () => void = () => undefined;
 
   constructor(order: Order, deadline: number, survivors: Survivors, kill: (process: ChildProcess) => void) {
@@ -91,11 +94,6 @@ class MeasuringProcess implements Measuring {
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => inherited.test(name))),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced',
-    });
-    this.ended = new Promise((resolve) => {
-      this.#process.once('exit', () => resolve());
-      // One that could not be started never exits.
-      this.#process.once('error', () => this.#process.pid === undefined && resolve());
     });
     this.#process.on('message', (report: Report) => this.#take(report));
     this.#process.on('error', (error) => this.#end(new ComputeError('failed', error.message)));
@@ -110,6 +108,10 @@ class MeasuringProcess implements Measuring {
       this.#end(new ComputeError('failed', `${order.kind} did not end within ${deadline / 1000} s`));
     }, deadline);
     this.#send(order);
+  }
+
+  get ended(): Promise<void> {
+    return this.#gone.promise;
   }
 
   say(said: Said): void {
@@ -132,7 +134,7 @@ class MeasuringProcess implements Measuring {
       }
     } finally {
       this.#end('well');
-      await this.#gone;
+      await this.ended;
     }
   }
 
@@ -144,15 +146,16 @@ class MeasuringProcess implements Measuring {
   #end(how: ComputeError | 'well'): void {
     this.#ended ??= how;
     clearTimeout(this.#timer);
-    this.#gone ??= this.#bury();
+    this.#bury();
     this.#wake();
   }
 
-  #bury(): Promise<void> {
+  #bury(): void {
+    if (this.#isBuried) return;
+    this.#isBuried = true;
     const device = this.#order.kind === 'list' ? undefined : this.#order.device;
-    const gone = this.#survivors.bury(this.#process, device);
+    this.#survivors.bury(this.#process, device).then(this.#gone.resolve);
     this.#kill(this.#process);
-    return gone;
   }
 
   #send(message: Order | Said): void {

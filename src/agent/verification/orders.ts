@@ -21,13 +21,16 @@ export type Order =
   | { readonly kind: 'prove'; readonly device: number; readonly work: Work };
 
 /** Said to a process that proves, each once it has done what was said before; it ends when it is killed. */
-export type Said =
+export type ProofStep =
   /** Answered by `committed`. */
   | { readonly kind: 'begin'; readonly start: Start }
   /** Which rows it is to compute once more and keep; answered by `opened`. */
   | { readonly kind: 'open'; readonly places: readonly Place[] }
   /** Which of those it is to send, by the order of the places; answered by `openings`. */
   | { readonly kind: 'rows'; readonly first: number; readonly count: number };
+
+/** Said to a process that waits; `measure` to one that is to run benchmarks. */
+export type Said = { readonly kind: 'measure' } | ProofStep;
 
 /** What a process says. */
 export type Report =
