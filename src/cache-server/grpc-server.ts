@@ -19,6 +19,7 @@ import { createFastReads, createGpuService, gpuServiceDefinition } from './gpu-s
 import type { GpuWatches } from './gpu-watches.ts';
 import type { Health } from './health.ts';
 import { limits } from './limits.ts';
+import { createMeasurements, type MeasurementRuns, measurementsDefinition } from './measurements.ts';
 import type { Providers } from './providers/providers.ts';
 import { createProviderRegistry, providerRegistryDefinition } from './providers/registry-service.ts';
 import type { Reflection } from './reflection.ts';
@@ -38,6 +39,7 @@ export interface Served {
   /** The interval at which providers beat that name none, in milliseconds. */
   readonly heartbeatInterval: number;
   readonly controlled: Controlled;
+  readonly measurements: MeasurementRuns;
   readonly health: Health;
   readonly reflection: Reflection;
 }
@@ -50,7 +52,7 @@ export interface Endpoint {
 
 /** A server with every service; it does not listen yet. */
 export function createGrpcServer(served: Served, context: RpcContext, mostStreams: number): Server {
-  const { cache, watches, book, providers, heartbeatInterval, controlled, health, reflection } = served;
+  const { cache, watches, book, providers, heartbeatInterval, controlled, measurements, health, reflection } = served;
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
     'grpc.max_concurrent_streams': mostStreams,
@@ -61,6 +63,7 @@ export function createGrpcServer(served: Served, context: RpcContext, mostStream
   server.addService(deviceDetailsDefinition, createDeviceDetails(cache, book, context));
   server.addService(providerRegistryDefinition, createProviderRegistry(cache, providers, heartbeatInterval, context));
   server.addService(daemonControlDefinition, createDaemonControl(controlled, context));
+  server.addService(measurementsDefinition, createMeasurements(cache, measurements, context));
   health.addTo(server, context);
   reflection.addTo(server);
   addFastReads(server, createFastReads(cache, context));

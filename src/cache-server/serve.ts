@@ -16,6 +16,7 @@ import { GpuWatches } from './gpu-watches.ts';
 import { createGrpcServer, type Endpoint, listenOnSocket, listenOnTcp, type Served } from './grpc-server.ts';
 import { Health } from './health.ts';
 import { limits } from './limits.ts';
+import { MeasurementRuns, type Measuring, measurementsName, measuringNothing } from './measurements.ts';
 import { countHealth, createWatchMetrics, observeCache, watchStateFile } from './metrics.ts';
 import { observeProviders } from './providers/metrics.ts';
 import { Providers } from './providers/providers.ts';
@@ -45,6 +46,8 @@ export interface ServeOptions {
   readonly opened?: (server: CacheServer) => void;
   /** Counts a GPU of the cache as reset, for DeclareReset; absent where the daemon checks no GPU's health. */
   readonly declareReset?: (gpu: string) => number;
+  /** Measures GPUs; absent where the daemon finds none itself. */
+  readonly measuring?: Measuring;
 }
 
 /** The steps that serve the cache, in order. */
@@ -85,10 +88,11 @@ export function cacheServerSteps(context: DaemonContext<CacheServerOptions>, ser
       const providers = new Providers({ cache, claims, store: state, restored, ...clocks, log });
       observeProviders(providers, registry);
       const controlled = controlOf(context, cache, serve);
+      const measurements = new MeasurementRuns(serve.measuring ?? measuringNothing(serve.daemon));
       const health = new Health();
       const reflection = new Reflection();
       const { heartbeatInterval } = options;
-      served = { cache, watches, book, providers, heartbeatInterval, controlled, health, reflection };
+      served = { cache, watches, book, providers, heartbeatInterval, controlled, measurements, health, reflection };
       giveUp = expectReconfirmation(cache, heartbeatInterval);
       serve.opened?.({ cache, book, rebooted: state.restored.rebooted });
     },
@@ -123,6 +127,7 @@ export function cacheServerSteps(context: DaemonContext<CacheServerOptions>, ser
     async stop(force) {
       served.watches.endAll();
       served.book.streams.endAll();
+      served.measurements.endAll();
       served.health.endAll();
       served.reflection.endAll();
       await Promise.all(endpoints.map((endpoint) => endpoint.close(force)));
@@ -175,7 +180,14 @@ async function listenTcp(server: Parameters<typeof listenOnTcp>[0], context: Dae
 /** gRPC health says what /readyz says. */
 function followReadiness({ readiness }: DaemonContext<CacheServerOptions>, health: Health): void {
   const follow = () => {
-    for (const service of ['', gpuServiceName, deviceDetailsName, daemonControlName, providerRegistryName]) {
+    for (const service of [
+      '',
+      gpuServiceName,
+      deviceDetailsName,
+      daemonControlName,
+      measurementsName,
+      providerRegistryName,
+    ]) {
       health.set(service, readiness.isReady);
     }
   };

@@ -10,6 +10,7 @@ const served = [
   'nvidia.device.v1alpha1.GpuService',
   'gpubroker.device.v1.DeviceDetails',
   'gpubroker.device.v1.ProviderRegistry',
+  'gpubroker.device.v1.Measurements',
 ];
 
 let server: RunningCacheServer;
@@ -126,6 +127,7 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
     ['nvidia.device.v1alpha1.GpuService.GetGpu', 'nvidia.device.v1alpha1.GpuService', 'GetGpu'],
     ['gpubroker.device.v1.DeviceDetails', 'gpubroker.device.v1.DeviceDetails', 'ListDevices'],
     ['gpubroker.device.v1.DaemonControl', 'gpubroker.device.v1.DaemonControl', 'GetStatus'],
+    ['gpubroker.device.v1.Measurement', 'gpubroker.device.v1.Measurements', 'RunMeasurement'],
   ])('gives the file that contains %s, with all that it imports', async (symbol, service, method) => {
     const [answer] = await reflect(version, [{ file_containing_symbol: symbol }]);
     const files = answer?.file_descriptor_response?.file_descriptor_proto ?? [];
