@@ -160,16 +160,16 @@ export class Inventory {
 
   /**
    * Which devices are well and were not sampled after this time: those that never were, and of the others at most so
-   * large a share of all, the longest waiting first.
+   * large a share of all, the longest waiting first; and those that are watched closely, whenever they were.
    */
-  unsampled(since: number, share: number): Target[] {
-    const due = [...this.#devices.values()]
-      .filter(({ view, sampledAt }) => view.state === 'ok' && sampledAt <= since)
-      .sort((one, other) => one.sampledAt - other.sampledAt);
-    const never = due.filter(({ sampledAt }) => sampledAt === -Infinity).length;
-    return due
-      .slice(0, never + Math.ceil(share * this.#devices.size))
-      .map((device) => targetOf(device.view.uuid, device));
+  unsampled(since: number, share: number, closely: ReadonlySet<string> = new Set()): Target[] {
+    const well = [...this.#devices.values()].filter(({ view }) => view.state === 'ok');
+    const isUrgent = ({ view, sampledAt }: Device) => sampledAt === -Infinity || closely.has(view.uuid);
+    const due = well
+      .filter((device) => !isUrgent(device) && device.sampledAt <= since)
+      .sort((one, other) => one.sampledAt - other.sampledAt)
+      .slice(0, Math.ceil(share * this.#devices.size));
+    return [...well.filter(isUrgent), ...due].map((device) => targetOf(device.view.uuid, device));
   }
 
   /** Takes a record that was read; the first one of a device makes the device known. */

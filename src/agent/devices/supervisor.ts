@@ -102,6 +102,8 @@ export interface Supervisor {
   start(): void;
   /** Ends every probe process; never waits for one that cannot be killed. No change is told after this. */
   stop(): Promise<void>;
+  /** Reads the moving values of a device with every look at it, or as often as those of others again. */
+  watchClosely(uuid: string, closely: boolean): void;
   /** What is known now; copies. */
   views(): { source: SourceView; devices: DeviceView[] };
 }
@@ -118,6 +120,7 @@ class ProbeSupervisor implements Supervisor {
   readonly #inventory: Inventory;
   readonly #census: ProbeCensus;
   readonly #suspects: Suspects;
+  readonly #closely = new Set<string>();
   readonly #driverBackoff: Backoff;
   readonly #crashBackoff: Backoff;
   readonly #source: SourceView;
@@ -174,6 +177,11 @@ class ProbeSupervisor implements Supervisor {
     clearTimeout(this.#silenceTimer);
     this.#suspects.stop();
     await this.#census.killAll(STOP_PATIENCE_MS);
+  }
+
+  watchClosely(uuid: string, closely: boolean): void {
+    if (closely) this.#closely.add(uuid);
+    else this.#closely.delete(uuid);
   }
 
   views(): { source: SourceView; devices: DeviceView[] } {
@@ -271,7 +279,7 @@ class ProbeSupervisor implements Supervisor {
     const { interval, telemetryInterval } = this.#options;
     const due = this.#clock() - telemetryInterval + interval / 2;
     // Samples are slow, so each sweep takes its share of them: no look at the devices waits for all.
-    const samples = this.#calls('sample', this.#inventory.unsampled(due, interval / telemetryInterval));
+    const samples = this.#calls('sample', this.#inventory.unsampled(due, interval / telemetryInterval, this.#closely));
     return [{ call: 'count' }, ...this.#checks(0, expected), ...samples, { call: 'events', waitMs: 0 }];
   }
 

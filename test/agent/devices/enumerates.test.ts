@@ -44,6 +44,20 @@ test('readings come at the telemetry interval, and besides them only what change
   }
 });
 
+test('a device that is watched closely is read with every look, the others as before', async () => {
+  const { supervisor, told, device } = await watchRunning({ telemetryInterval: 60_000 });
+  const readings = (uuid: string) => new Set(told.filter((call) => call.uuid === uuid).map(({ timeMs }) => timeMs));
+  const [watched, other] = [device(1).uuid, device(2).uuid];
+  supervisor.watchClosely(watched, true);
+  await until(() => readings(watched).size >= 5);
+  expect(readings(other).size).toBeLessThanOrEqual(2);
+  supervisor.watchClosely(watched, false);
+  await sleep(200);
+  const before = readings(watched).size;
+  await sleep(500);
+  expect(readings(watched).size).toBe(before);
+});
+
 test('devices keep their identity when the agent starts again', async () => {
   const first = await watchRunning();
   const second = await watchRunning();
