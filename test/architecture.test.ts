@@ -51,7 +51,9 @@ const mayImport: Record<string, string[]> = {
   'src/agent/verification/': ['src/proof/', 'src/score/figures.ts'],
   'src/agent/measurements/': [
     ...['src/wire/', 'src/daemon/', 'src/proof/', 'src/score/', 'src/agent/verification/'],
-    ...['cache', 'device-details', 'rpc', 'encoding', 'errors', 'write'].map((name) => `src/cache-server/${name}.ts`),
+    ...['cache', 'device-details', 'rpc', 'encoding', 'errors', 'write', 'state/line'].map(
+      (name) => `src/cache-server/${name}.ts`,
+    ),
     ...['record', 'source', 'view'].map((name) => `src/agent/devices/${name}.ts`),
   ],
   'src/agent/health/': [

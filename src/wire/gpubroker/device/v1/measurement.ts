@@ -108,7 +108,7 @@ export interface Measurement {
   backend: string;
   /** The device's name as that interface has it. */
   deviceModel: string;
-  /** The driver's version as that interface has it. */
+  /** The driver's version as the GPU's driver says it; where that does not, as the interface has it. */
   driverVersion: string;
   /** The version of the agent that measured. */
   agentVersion: string;
@@ -164,6 +164,8 @@ export interface RunConditions {
     | undefined;
   /** Every reason for lower clocks that was there, as in gpubroker.node.v1.Sample. */
   throttleBits: number;
+  /** The power limit that was in force. */
+  powerLimitMilliwatts?: number | undefined;
 }
 
 /** Range is the least and the greatest of some readings. */
@@ -1024,6 +1026,7 @@ function createBaseRunConditions(): RunConditions {
     powerMilliwatts: undefined,
     temperatureCelsius: undefined,
     throttleBits: 0,
+    powerLimitMilliwatts: undefined,
   };
 }
 
@@ -1046,6 +1049,9 @@ export const RunConditions: MessageFns<RunConditions> = {
     }
     if (message.throttleBits !== 0) {
       writer.uint32(48).uint32(message.throttleBits);
+    }
+    if (message.powerLimitMilliwatts !== undefined) {
+      writer.uint32(56).uint32(message.powerLimitMilliwatts);
     }
     return writer;
   },
@@ -1111,6 +1117,14 @@ export const RunConditions: MessageFns<RunConditions> = {
             message.throttleBits = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.powerLimitMilliwatts = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1140,6 +1154,7 @@ export const RunConditions: MessageFns<RunConditions> = {
       ? Range.fromPartial(object.temperatureCelsius)
       : undefined;
     message.throttleBits = object.throttleBits ?? 0;
+    message.powerLimitMilliwatts = object.powerLimitMilliwatts ?? undefined;
     return message;
   },
 };
