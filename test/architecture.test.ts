@@ -93,6 +93,7 @@ const mayImport: Record<string, string[]> = {
     'src/broker/events/',
     'src/broker/identity/',
     'src/broker/incidents/',
+    'src/broker/registry/',
     'src/proof/',
     'src/score/',
   ],

@@ -57,8 +57,12 @@ export const Gpu = Type.Object({
     description:
       'allocated: a trade holds it. Changes and snapshots tell what its node and its provider do, and never say so.',
   }),
-  label: OneOf(labels),
-  score: Nullable(Type.Integer({ minimum: 0, maximum: 100 })),
+  label: OneOf(labels, { description: 'What is behind its figures: see docs/verification.md.' }),
+  score: Nullable(
+    Type.Integer({ minimum: 0, maximum: 100, description: 'Null where nothing that was measured counts.' }),
+  ),
+  measured_at: Nullable({ ...Time, description: 'Its newest measurement.' }),
+  verified_at: Nullable({ ...Time, description: 'The newest proof that it passed.' }),
   compute_processes: Nullable(Type.Integer()),
   pod_allocation: Nullable(
     OneOf(podAllocations, { description: 'Whether a pod of its node holds it; null where the node does not ask.' }),

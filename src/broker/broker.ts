@@ -28,6 +28,9 @@ import { prepared } from './storage/folder.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';
+import { expireLabels } from './verification/expiry.ts';
+import { createProductHistory } from './verification/history.ts';
+import { createRecords, type VerificationRecords } from './verification/records.ts';
 
 /** Where a broker can be reached, for the commands of its machine. */
 const endpointsFile = 'endpoints.json';
@@ -56,6 +59,7 @@ class Broker {
   #tls!: Tls;
   #telemetry!: RunningTelemetryStore;
   #ingest!: IngestService;
+  #verifications!: VerificationRecords;
   #tail!: Tail;
   #market!: OpenMarket;
   #heldGpus!: HeldGpus;
@@ -128,6 +132,13 @@ class Broker {
           leaderCheck: (trx) => leader.check(trx),
         });
         await this.#ingest.start();
+        this.#verifications = createRecords({
+          db: database.db,
+          now,
+          proofLifetime: options.verificationLifetime,
+          history: createProductHistory(),
+          leaderCheck: (trx) => leader.check(trx),
+        });
         const after = await lastSeq(database.db);
         this.#tail = followJournal({ pool, after, log, onEvents: (events) => this.#ingest.heard(events) });
       },
@@ -173,6 +184,7 @@ class Broker {
           db: this.#storage.database.db,
           ingest: this.#ingest,
           telemetry: this.#telemetry,
+          measurements: this.#verifications,
           log,
           now,
           registry,
@@ -240,6 +252,11 @@ class Broker {
             cleanUpInventory: async () => {
               const leaderCheck: typeof leader.check = (trx) => leader.check(trx);
               await cleanUpInventory(database.db, this.#now(), { staleAfterMs, leaderCheck });
+            },
+            expireLabels: async (signal) => {
+              const leaderCheck: typeof leader.check = (trx) => leader.check(trx);
+              const proofLifetime = options.verificationLifetime;
+              await expireLabels({ db: database.db, now: this.#now, proofLifetime, leaderCheck, signal });
             },
           },
         });

@@ -55,6 +55,12 @@ const table = {
     min: '1m',
     max: '8760h',
   }),
+  'verification-lifetime': duration({
+    description: 'How long a GPU is challenge-verified after a proof; longer while it is sold',
+    default: '168h',
+    min: '1m',
+    max: '8760h',
+  }),
   'telemetry-retention': duration({
     description: 'How long telemetry is kept as it came',
     default: '48h',
@@ -86,7 +92,7 @@ const table = {
     max: '87600h',
   }),
   'history-retention': duration({
-    description: 'How long closed incidents and resolved alerts are kept',
+    description: 'How long closed incidents, resolved alerts and all but the last verifications are kept',
     default: '8760h',
     min: '1h',
     max: '87600h',

@@ -61,6 +61,13 @@ export const incidentKinds = {
     title: '{subject} is reported by two nodes',
     runbook: 'See which node really holds the card by its serial number; suspend the provider if it was made up.',
   },
+  'proof-failed': {
+    severity: 'critical',
+    class: 'security',
+    title: '{subject} has not proven what it is',
+    runbook:
+      'Read the reason in `gpubroker verifications show`; have the node challenged again; if it fails again, the card is not what it says.',
+  },
   'clock-skew': {
     severity: 'warning',
     class: 'software',

@@ -22,10 +22,12 @@ export interface JobSettings {
   readonly marketJournalRetention: number;
   /** Takes a snapshot of the market's state, where there is something new in it. */
   readonly takeMarketSnapshot: (signal: AbortSignal) => Promise<void>;
-  /** Closed incidents and resolved alerts. */
+  /** Closed incidents, resolved alerts, and verifications but the last ones of a GPU. */
   readonly historyRetention: number;
   /** Removes nodes and GPUs that have been gone for long. */
   readonly cleanUpInventory: () => Promise<void>;
+  /** Lets labels of GPUs run out. */
+  readonly expireLabels: (signal: AbortSignal) => Promise<void>;
 }
 
 /** One job. */

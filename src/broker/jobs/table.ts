@@ -3,6 +3,7 @@ import { removeOldAudit } from '../identity/audit-log.ts';
 import { removeOldSessions } from '../identity/sessions.ts';
 import { createPartitionsAhead, removeOldTelemetry } from '../telemetry/retention.ts';
 import { rollUp } from '../telemetry/rollups.ts';
+import { removeOldVerifications } from '../verification/retention.ts';
 import { removeOldAlerts, removeOldIncidents, removeOldTokens } from './history.ts';
 import type { Job } from './job.ts';
 import { removeOldJournal } from './journal-retention.ts';
@@ -37,6 +38,19 @@ export const jobs: readonly Job[] = [
     schedule: '15 * * * *',
     deadline: 5 * minute,
     run: ({ settings }) => settings.cleanUpInventory(),
+  },
+  {
+    name: 'label-expiry',
+    schedule: '*/5 * * * *',
+    deadline: 4 * minute,
+    run: ({ settings, signal }) => settings.expireLabels(signal),
+  },
+  {
+    name: 'verification-retention',
+    schedule: '15 2 * * *',
+    deadline: 10 * minute,
+    run: ({ db, now, settings, signal }) =>
+      removeOldVerifications(db, new Date(now().getTime() - settings.historyRetention), signal),
   },
   {
     name: 'journal-retention',

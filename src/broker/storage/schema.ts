@@ -12,6 +12,8 @@ export type NodeStatus = 'healthy' | 'degraded' | 'offline';
 export type GpuStatus = 'available' | 'allocated' | 'maintenance';
 export type PodAllocation = 'none' | 'held' | 'unknown';
 export type Label = 'simulated' | 'self-reported' | 'measured' | 'challenge-verified';
+export type VerificationKind = 'measurement' | 'proof';
+export type VerificationOutcome = 'passed' | 'failed' | 'unsupported';
 export type Severity = 'info' | 'warning' | 'critical';
 
 export interface Schema extends MarketSchema {
@@ -172,6 +174,9 @@ export interface Schema extends MarketSchema {
     first_seen_at: Date;
     changed_at: Date;
     removed_at: Date | null;
+    identified_at: Date | null;
+    measured_at: Date | null;
+    verified_at: Date | null;
   };
   gpu_conditions: {
     gpu_id: string;
@@ -203,11 +208,19 @@ export interface Schema extends MarketSchema {
     id: string;
     gpu_id: string;
     at: Date;
-    kind: string;
-    outcome: 'passed' | 'failed' | 'unsupported';
+    kind: VerificationKind;
+    outcome: VerificationOutcome;
     label: Label;
     score: number | null;
     evidence: Json<Record<string, unknown>>;
+    node_id: string;
+    provider_id: string;
+    product: string | null;
+    started_at: Date | null;
+    ended_at: Date | null;
+    effort: string | null;
+    reason: string | null;
+    message: string | null;
   };
   verification_samples: { verification_id: string; name: string; repeat: number; value: number; unit: string };
   node_status_changes: { node_id: string; at: Date; status: NodeStatus; reason: string };

@@ -16,6 +16,7 @@ const settings = {
   marketJournalRetention: 90 * 24 * hour,
   takeMarketSnapshot: async () => {},
   cleanUpInventory: async () => {},
+  expireLabels: async () => {},
 };
 
 /** A job that is due at midnight, and counts its runs. */

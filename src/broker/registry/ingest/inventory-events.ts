@@ -12,7 +12,7 @@ export function gpuEvent(
   row: GpuRow & { readonly inserted?: boolean },
   conditions: readonly ConditionRecord[],
 ): JournalEvent {
-  const { digest: _, inserted: __, ...columns } = row;
+  const { digest: _, inserted: __, identified_at: ___, ...columns } = row;
   const data: Gpu = gpuView(columns, conditions);
   return {
     kind,

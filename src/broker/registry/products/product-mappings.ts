@@ -5,7 +5,7 @@ import type { Mapping, MappingKey, NewMapping, Product } from '../../../api/prod
 import type { Principal } from '../../identity/principal.ts';
 import { invalid, notFound, Refusal } from '../../refusal.ts';
 import type { Queryable } from '../../storage/database.ts';
-import type { Schema } from '../../storage/schema.ts';
+import type { Label, Schema } from '../../storage/schema.ts';
 import { transact } from '../../storage/transact.ts';
 import { type RegistryContext, recordChange } from '../change.ts';
 import { gpuEvent } from '../gpu-changes.ts';
@@ -139,7 +139,8 @@ async function applyMappings(
     const { product, formFactor: form_factor, interconnect } = found;
     if (gpu.parent !== null) return [];
     const same = gpu.product === product && gpu.form_factor === form_factor && gpu.interconnect === interconnect;
-    return same ? [] : [{ ...gpu, product, form_factor, interconnect, changed_at: at, node_offline: false }];
+    const sold = { product, form_factor, interconnect, changed_at: at, node_offline: false };
+    return same ? [] : [{ ...gpu, ...sold, ...(gpu.product === product ? {} : unverified(gpu.label, at)) }];
   });
   await storeProducts(trx, at, changed);
   await recordChange(trx, at, principal, {
@@ -152,18 +153,24 @@ async function applyMappings(
   return changed.length;
 }
 
-async function storeProducts(
-  trx: Queryable,
-  at: Date,
-  gpus: readonly { id: string; product: string | null; form_factor: string | null; interconnect: string | null }[],
-): Promise<void> {
+/** What was verified was verified of another product: it has to be done anew. */
+function unverified(label: Label, at: Date) {
+  const earned = { score: null, measured_at: null, verified_at: null, identified_at: at };
+  return { label: label === 'simulated' ? label : ('self-reported' as const), ...earned };
+}
+
+async function storeProducts(trx: Queryable, at: Date, gpus: readonly Selectable<Schema['gpus']>[]): Promise<void> {
   if (gpus.length === 0) return;
-  const rows = gpus.map(({ id, product, form_factor, interconnect }) => ({ id, product, form_factor, interconnect }));
+  const columns = ['id', 'product', 'form_factor', 'interconnect', 'label', 'score'] as const;
+  const times = ['measured_at', 'verified_at', 'identified_at'] as const;
+  const rows = gpus.map((gpu) => Object.fromEntries([...columns, ...times].map((name) => [name, gpu[name]])));
   await sql`
     update gpus set product = new.product, form_factor = new.form_factor, interconnect = new.interconnect,
-      changed_at = ${at}
+      label = new.label, score = new.score, measured_at = new.measured_at, verified_at = new.verified_at,
+      identified_at = new.identified_at, changed_at = ${at}
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-      as new (id uuid, product text, form_factor text, interconnect text)
+      as new (id uuid, product text, form_factor text, interconnect text, label text, score smallint,
+        measured_at timestamptz, verified_at timestamptz, identified_at timestamptz)
     where gpus.id = new.id
   `.execute(trx);
 }

@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely';
 import type { Condition, Gpu } from '../../../api/gpus.ts';
 import type { Schema } from '../../storage/schema.ts';
 
-export type GpuRow = Omit<Selectable<Schema['gpus']>, 'digest'>;
+export type GpuRow = Omit<Selectable<Schema['gpus']>, 'digest' | 'identified_at'>;
 
 /** The columns of `gpus` that {@link gpuView} needs. */
 export const gpuColumns = [
@@ -45,6 +45,8 @@ export const gpuColumns = [
   'first_seen_at',
   'changed_at',
   'removed_at',
+  'measured_at',
+  'verified_at',
 ] as const satisfies readonly (keyof GpuRow)[];
 
 /**
@@ -52,7 +54,16 @@ export const gpuColumns = [
  * @param nodeOffline while it is, nobody knows the GPU's health.
  */
 export function gpuView(row: GpuRow, conditions: readonly Condition[], nodeOffline = false): Gpu {
-  const { memory_bytes: memory, pci_bus_id, first_seen_at, changed_at, removed_at, ...same } = row;
+  const {
+    memory_bytes: memory,
+    pci_bus_id,
+    first_seen_at,
+    changed_at,
+    removed_at,
+    measured_at,
+    verified_at,
+    ...same
+  } = row;
   return {
     ...same,
     memory_bytes: memory,
@@ -63,5 +74,7 @@ export function gpuView(row: GpuRow, conditions: readonly Condition[], nodeOffli
     first_seen_at: first_seen_at.toISOString(),
     changed_at: changed_at.toISOString(),
     removed_at: removed_at?.toISOString() ?? null,
+    measured_at: measured_at?.toISOString() ?? null,
+    verified_at: verified_at?.toISOString() ?? null,
   };
 }

@@ -94,7 +94,11 @@ async function readItems(db: Queryable, wanted: Wanted): Promise<{ items: Snapsh
     from = [end.provider_id, end.gpu_id];
   }
   const page = rows.slice(0, wanted.limit);
-  const items = page.map(({ gpu_id, seq, at, data }) => ({ gpu_id, seq, since: at.toISOString(), gpu: data }));
+  const items = page.map(({ gpu_id, seq, at, data }) => {
+    // What an event says besides of what was verified is no part of the GPU.
+    const { verification: _, ...gpu } = data;
+    return { gpu_id, seq, since: at.toISOString(), gpu };
+  });
   const last = page.at(-1);
   return rows.length > wanted.limit && last ? { items, more: last } : { items };
 }

@@ -8,6 +8,7 @@ import { telemetry } from './0005-telemetry.ts';
 import { market } from './0006-market.ts';
 import { podAllocation } from './0007-pod-allocation.ts';
 import { telemetryDetails } from './0008-telemetry-details.ts';
+import { verification } from './0009-verification.ts';
 
 /** By name; the names say the order. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -19,4 +20,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-market': market,
   '0007-pod-allocation': podAllocation,
   '0008-telemetry-details': telemetryDetails,
+  '0009-verification': verification,
 };

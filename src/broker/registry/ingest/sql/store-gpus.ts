@@ -82,8 +82,19 @@ const assignments = sql.raw(
     .join(', '),
 );
 
+/** What tells one card from another: where it was known, and is not the same now, another card came to the name. */
+const ofTheCard = ['uuid', 'serial', 'model'] as const;
+
+/** Whether a write is about another card than the row, or one that is sold as something else. */
+const anotherCard = sql.raw(
+  `((excluded.label = 'simulated') <> (gpus.label = 'simulated') or (excluded.source is not null and (
+    gpus.product is distinct from excluded.product
+    ${ofTheCard.map((name) => `or (gpus.${name} <> '' and gpus.${name} is distinct from excluded.${name})`).join(' ')})))`,
+);
+
 /**
- * A GPU that comes back keeps its id, its status and the label it has earned; a simulated one never has another label.
+ * A GPU that comes back keeps its id, its status and the label it has earned, unless another card came to its name, which
+ * has to earn its own; a simulated one never has another label.
  * At most one row a node and name. Resolves with the rows as they are now; `inserted` where there was none.
  */
 export async function storeGpus(
@@ -100,8 +111,11 @@ export async function storeGpus(
     from jsonb_to_recordset(${JSON.stringify(writes)}::jsonb) as written
       (id uuid, node_id uuid, name text, ${types}, simulated boolean, digest text)
     on conflict (node_id, name) do update set ${assignments},
-      label = case
-        when excluded.label = 'simulated' or gpus.label = 'simulated' then excluded.label else gpus.label end,
+      label = case when ${anotherCard} then excluded.label else gpus.label end,
+      score = case when ${anotherCard} then null else gpus.score end,
+      measured_at = case when ${anotherCard} then null else gpus.measured_at end,
+      verified_at = case when ${anotherCard} then null else gpus.verified_at end,
+      identified_at = case when ${anotherCard} then excluded.changed_at else gpus.identified_at end,
       digest = excluded.digest, changed_at = excluded.changed_at, removed_at = null
     returning gpus.*, (xmax = 0) as inserted
   `.execute(trx);

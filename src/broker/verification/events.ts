@@ -1,0 +1,27 @@
+// The journal's events about verifications: each shows the GPU after it, and what was verified.
+import type { Gpu } from '../../api/gpus.ts';
+import { type VerificationEventKind, verificationEventKinds } from '../../api/verifications.ts';
+import type { JournalEvent } from '../events/journal.ts';
+
+/** What of a verification stands in its event. */
+export interface VerificationInEvent {
+  readonly id: string;
+  readonly kind: 'measurement' | 'proof';
+  readonly outcome: 'passed' | 'failed' | 'unsupported';
+  readonly reason: string | null;
+}
+
+/** By which the stream of verifications is told from all that happens; migration 9 has an index for just these. */
+export const verificationEvents: readonly string[] = verificationEventKinds;
+
+/** The event about a GPU; `verification` is absent where a label ran out by itself. */
+export function verificationEvent(
+  kind: VerificationEventKind,
+  at: Date,
+  gpu: Gpu,
+  verification?: VerificationInEvent,
+): JournalEvent {
+  const { provider_id: providerId, cluster_id: clusterId, node_id: nodeId, id: gpuId } = gpu;
+  const data = verification ? { ...gpu, verification } : gpu;
+  return { kind, at, providerId, clusterId, nodeId, gpuId, data };
+}
