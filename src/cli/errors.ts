@@ -13,6 +13,12 @@ export const measurementFailed = defineError(
   () => '`gpubroker bench devices` shows what can be measured; OpenCL needs its loader and the driver of the device.',
 );
 
+export const notMeasured = defineError(
+  'GPUB_NOT_MEASURED',
+  (problem: string) => problem,
+  () => '`gpubroker bench run` measures; `gpubroker bench show` shows what is kept.',
+);
+
 /** A node has only the packages that its own daemon needs; the broker needs them all. */
 export const packageMissing = defineError(
   'GPUB_PACKAGE_MISSING',

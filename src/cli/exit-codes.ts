@@ -20,6 +20,7 @@ const byErrorCode: Readonly<Record<string, number>> = {
   GPUB_USAGE: exitCodes.usage,
   GPUB_INVALID: exitCodes.usage,
   GPUB_GPU_NOT_FOUND: exitCodes.notFound,
+  GPUB_NOT_MEASURED: exitCodes.notFound,
   GPUB_DAEMON_UNREACHABLE: exitCodes.unreachable,
   GPUB_DAEMON_LOST: exitCodes.unreachable,
   GPUB_DAEMON_DENIED: exitCodes.unreachable,

@@ -15,6 +15,12 @@ import { isServiceError, type Unary, unary } from '../daemon/grpc-call.ts';
 import { DaemonControlClient, type GetStatusResponse } from '../wire/gpubroker/device/v1/daemon.ts';
 import { type Device, DeviceDetailsClient } from '../wire/gpubroker/device/v1/device_details.ts';
 import {
+  type Measurement,
+  MeasurementsClient,
+  type RunMeasurementRequest,
+  type RunMeasurementResponse,
+} from '../wire/gpubroker/device/v1/measurement.ts';
+import {
   type GetReportsResponse,
   type Provider,
   ProviderRegistryClient,
@@ -39,6 +45,8 @@ import { describeNode, type NodeAddress } from './node-address.ts';
 
 /** Notices within half a minute that the other end of an idle watch is gone. */
 const channelOptions: Partial<ClientOptions> = {
+  // All measurements that a node keeps, in one answer.
+  'grpc.max_receive_message_length': 64 * 2 ** 20,
   'grpc.keepalive_time_ms': 20_000,
   'grpc.keepalive_timeout_ms': 10_000,
 };
@@ -51,6 +59,7 @@ export class NodeClient {
   readonly #devices: DeviceDetailsClient;
   readonly #control: DaemonControlClient;
   readonly #registry: ProviderRegistryClient;
+  readonly #measurements: MeasurementsClient;
 
   /** `timeout` in milliseconds holds for each call; watches have none. */
   constructor(node: NodeAddress, timeout: number) {
@@ -63,6 +72,7 @@ export class NodeClient {
     this.#devices = new DeviceDetailsClient(target, credentialsFor(node), shared);
     this.#control = new DaemonControlClient(target, credentialsFor(node), shared);
     this.#registry = new ProviderRegistryClient(target, credentialsFor(node), shared);
+    this.#measurements = new MeasurementsClient(target, credentialsFor(node), shared);
   }
 
   async listGpus(): Promise<GpuList> {
@@ -150,6 +160,37 @@ export class NodeClient {
     await this.#call(this.#registry, this.#registry.unregister, { removeConditions }, '', of(provider));
   }
 
+  /** What is kept of one GPU, or of all where the name is empty; the newest first, at most `limit` of each, 0 for all. */
+  async listMeasurements(gpu: string, limit: number): Promise<readonly Measurement[]> {
+    const client = this.#measurements;
+    const { measurements } = await this.#call(client, client.listMeasurements, { gpu, limit }, gpu);
+    return measurements;
+  }
+
+  /** Measures until all is done; ends early, and stops the measurement, once `stop` is aborted. */
+  async *runMeasurement(request: RunMeasurementRequest, stop: AbortSignal): AsyncGenerator<RunMeasurementResponse> {
+    const stream = this.#measurements.runMeasurement(request);
+    let isSilent = false;
+    const cancel = () => stream.cancel();
+    const silence = setTimeout(() => {
+      isSilent = true;
+      cancel();
+    }, this.#timeout);
+    stream.once('metadata', () => clearTimeout(silence));
+    stop.addEventListener('abort', cancel, { once: true });
+    try {
+      yield* stream;
+    } catch (error) {
+      if (stop.aborted) return;
+      if (isSilent) throw daemonSilent(describeNode(this.#node), formatDuration(this.#timeout));
+      throw isServiceError(error) ? this.explain(error) : error;
+    } finally {
+      clearTimeout(silence);
+      stop.removeEventListener('abort', cancel);
+      cancel();
+    }
+  }
+
   close(): void {
     this.#gpus.close();
   }
@@ -158,7 +199,7 @@ export class NodeClient {
   explain({ code, details }: ServiceError, name = ''): CodedError {
     const where = describeNode(this.#node);
     const passedOver = this.#node.kind === 'socket' ? this.#node.passedOver : undefined;
-    if (code === status.NOT_FOUND) return gpuNotFound(name);
+    if (code === status.NOT_FOUND) return gpuNotFound(name || gpuIn(details));
     if (code === status.INVALID_ARGUMENT) return wrongUsage(`the daemon refused: ${details}`);
     if (code === status.DEADLINE_EXCEEDED) return daemonSilent(where, formatDuration(this.#timeout));
     // A daemon that stops cancels its calls.
@@ -199,6 +240,11 @@ export class NodeClient {
       throw this.explain(error);
     }
   }
+}
+
+/** The GPU of which the daemon says that it is not there. */
+function gpuIn(details: string): string {
+  return /"(.+)"/.exec(details)?.[1] ?? '';
 }
 
 /** The metadata of a call that is made as a provider. */

@@ -51,7 +51,7 @@ export function openScreen(): Screen {
 }
 
 /** As much of a line as fits; one with colours that does not fit loses them. */
-function fitted(line: string, columns: number): string {
+export function fitted(line: string, columns: number): string {
   return visibleLength(line) <= columns ? line : withoutColours(line).slice(0, columns);
 }
 

@@ -34,7 +34,7 @@ export function createProgram(done: (exitCode: number) => void): Command {
   addConditionCommands(program);
   addStatusCommands(program, done);
   addSimulateCommands(program);
-  addMeasurementCommands(program);
+  addMeasurementCommands(program, done);
   addConfigCommands(program, done);
   addDbCommands(program, done);
   addJournalCommands(program, done);

@@ -36,6 +36,14 @@ test.each([
     ['--tls-ca', '--timeout'],
   ],
   [['gpubroker', 'acc'], ['accounts']],
+  [
+    ['gpubroker', 'bench', ''],
+    ['devices', 'run', 'show', 'compare', '--help'],
+  ],
+  [
+    ['gpubroker', 'bench', 'compare', 'gpu-a', '--w'],
+    ['--with', '--with-gpu'],
+  ],
   [['gpubroker', 'users', 'create', 'ada@example.org', '--r'], ['--role']],
   [
     ['gpubroker', 'gpus', 'maintenance', '0198', 'o'],

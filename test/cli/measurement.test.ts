@@ -13,8 +13,8 @@ testOnDevice('bench devices lists them', { timeout: 60_000 }, async () => {
   expect(devices[0]).toMatchObject({ device: 0, backend: 'opencl' });
 });
 
-testOnDevice('bench run measures what is asked for', { timeout: 60_000 }, async () => {
-  const only = ['bench', 'run', '--effort', 'quick', '--only', 'fp32'];
+testOnDevice('bench run --device measures what is asked for', { timeout: 60_000 }, async () => {
+  const only = ['bench', 'run', '--device', '0', '--effort', 'quick', '--only', 'fp32'];
   const { code, stdout } = await command(...only);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^BENCHMARK +MEDIAN +SPREAD +SAMPLES\nfp32 +[\d.]+ TFLOP\/s +[\d.]+–[\d.]+ +3\n/);

@@ -1,54 +1,11 @@
 // Measurements: a run lasts as long as its call, its news reach also who reads slowly, and what is kept is shown.
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
-import { CacheError } from '../../src/cache-server/errors.ts';
 import type { Measuring } from '../../src/cache-server/measurements.ts';
-import type {
-  Measurement,
-  RunMeasurementRequest,
-  RunMeasurementResponse,
-} from '../../src/wire/gpubroker/device/v1/measurement.ts';
+import type { Measurement, RunMeasurementResponse } from '../../src/wire/gpubroker/device/v1/measurement.ts';
 import { type RunningCacheServer, startCacheServer } from '../fixtures/cache-server.ts';
-import { measurementOf } from '../fixtures/measurement.ts';
+import { FakeMeasuring, measurementOf } from '../fixtures/measurement.ts';
 import { connect } from '../fixtures/node-client.ts';
-
-/** Gives the news that the test gives it, until it is stopped. */
-class FakeMeasuring implements Measuring {
-  readonly requests: RunMeasurementRequest[] = [];
-  readonly kept: Measurement[] = [];
-  /** Those that were stopped. */
-  stopped = 0;
-  #news: RunMeasurementResponse[] = [];
-  #wake: () => void = () => undefined;
-  #over = false;
-
-  say(...news: RunMeasurementResponse[]): void {
-    this.#news.push(...news);
-    this.#wake();
-  }
-
-  end(): void {
-    this.#over = true;
-    this.#wake();
-  }
-
-  async *run(request: RunMeasurementRequest, stop: AbortSignal): AsyncGenerator<RunMeasurementResponse> {
-    this.requests.push(request);
-    if (request.gpus.includes('gpu-x')) throw new CacheError('not-found', 'no GPU is named "gpu-x"');
-    while (!stop.aborted) {
-      const next = this.#news.shift();
-      if (next) yield next;
-      else if (this.#over) return;
-      else await Promise.race([new Promise<void>((wake) => (this.#wake = wake)), once(stop, 'abort')]);
-    }
-    this.stopped += 1;
-  }
-
-  async list(gpu: string | undefined, limit: number): Promise<Measurement[]> {
-    const found = this.kept.filter((one) => gpu === undefined || one.gpu === gpu);
-    return limit === 0 ? found : found.slice(0, limit);
-  }
-}
 
 const progress = (done: number, current = 'fp32'): RunMeasurementResponse => ({
   progress: { gpu: 'gpu-0', done, total: 9, current },
