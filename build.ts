@@ -1,5 +1,5 @@
-// Bundles the program: dist/gpubroker.js, the command with both daemons, dist/probe.js, the probe process, and
-// dist/measure.js, the measuring process, with the kernels that it compiles.
+// Bundles the program: dist/gpubroker.js, the command with both daemons, dist/probe.js, the probe process, dist/measure.js,
+// the measuring process, with the kernels that it compiles, and dist/verifier-worker.js, a thread of the broker.
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -24,6 +24,7 @@ await build({
     gpubroker: 'src/cli/main.ts',
     probe: 'src/agent/devices/probe.ts',
     measure: 'src/agent/verification/measure.ts',
+    'verifier-worker': 'src/broker/verification/verifier-worker.ts',
   },
   outdir: 'dist',
   bundle: true,

@@ -30,3 +30,28 @@ export interface ProofRecords {
   /** Stores a result. Storing one with the same id again changes nothing. */
   proven(result: ProofResult): Promise<void>;
 }
+
+/** How a challenge that somebody asked for has ended for one GPU. */
+export interface ChallengeOutcome {
+  readonly gpuId: string;
+  /** The GPU's name. */
+  readonly gpu: string;
+  /** The id of its result; undefined where there is none, because it could not be challenged now. */
+  readonly verificationId: string | undefined;
+  readonly outcome: ProofResult['outcome'] | 'not-now';
+  /** As {@link ProofResult.reason}; of `not-now` what stood in the way, `held` for instance. */
+  readonly reason: string | undefined;
+  /** For people. */
+  readonly message: string;
+}
+
+/** Who challenges, on request too. */
+export interface Challenger {
+  /**
+   * Challenges all free GPUs of a node at once, now; takes some seconds, minutes at worst.
+   *
+   * @throws Refusal `GPUB_NODE_OFFLINE`; `GPUB_NO_FREE_GPU`; `GPUB_CHALLENGE_RUNNING` where the node is challenged
+   * already; `GPUB_TOO_MANY_CHALLENGES`, with a time to wait
+   */
+  challengeNow(nodeId: string): Promise<readonly ChallengeOutcome[]>;
+}

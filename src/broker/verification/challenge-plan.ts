@@ -1,0 +1,93 @@
+// Which work shows that a GPU is of its product: how large, how many rounds, and how long it may take.
+import { limits } from '../../proof/challenge.ts';
+import { type Reference, referenceOf } from '../../score/reference.ts';
+
+/** What a GPU of a product is asked. Times are milliseconds from the broker's word to the answer, by its clock. */
+export interface ChallengePlan {
+  /** Rows and columns of the matrices. */
+  readonly size: number;
+  /** How many products. */
+  readonly rounds: number;
+  /** How many rows are opened. */
+  readonly places: number;
+  /** How long the device is expected to work. */
+  readonly expectedMs: number;
+  /** A later answer fails. */
+  readonly slowestMs: number;
+  /** An earlier one is noted: the GPU would be better than its product can be. */
+  readonly fastestMs: number;
+}
+
+/** Opened rows: a cheat that leaves out a tenth of them is found with 99.4 %. */
+const places = 48;
+/** A device works so long: of 2 s the broker's cost for a proof, 10 ms of one core, is half a hundredth. */
+const deviceMs = 2_000;
+/**
+ * What the kernels are expected to reach of the matrix units' peak for bytes, hashing included, by compute capability.
+ * None has run on hardware yet: 9.0 is from a trial of the protocol on an H100 (n = 16,384, about 64 rounds a second).
+ * 7.5 does without matrix units; those of 10.0 and above are slow with bytes.
+ */
+const shares: readonly (readonly [capability: number, share: number])[] = [
+  [10, 0.1],
+  [9, 0.28],
+  [8, 0.4],
+  [7.5, 0.15],
+];
+/**
+ * By so much a GPU may be slower than is expected: cool or hot, power-limited or not, cards of a model differ by less than
+ * a third. It is less than two, so that a GPU that does the work of two is too late.
+ */
+const slowestFactor = 1.5;
+/** What does not depend on the device: the way there and back, and the processes at both ends. */
+const overheadMs = 500;
+/** For each row: its hash is fetched from the device, and the tree above it is made by the node's processor. */
+const overheadMsPerRow = 0.0002;
+/** The largest size is taken that the memory has room for, and that comes to so many rounds. */
+const sizes = [16_384, 8_192, 4_096, 2_048];
+const leastRounds = 8;
+/** Bytes of an element of A, of B, and of the product. */
+const bytesPerElement = 6;
+
+/** Of simulated GPUs. What works for them is a processor, or whatever else is there. */
+const simulatedPlan: ChallengePlan = {
+  size: 512,
+  rounds: 3,
+  places,
+  expectedMs: deviceMs,
+  slowestMs: 60_000,
+  fastestMs: 0,
+};
+
+/** The plan for a product; undefined where nothing is known that could be asked of it. */
+export type ChallengePlans = (product: string) => ChallengePlan | undefined;
+
+/** The plans that follow from the table of references, and from what operators know better. */
+export function challengePlans(own: ReadonlyMap<string, ChallengePlan> = new Map()): ChallengePlans {
+  return (product) => own.get(product) ?? planOf(product);
+}
+
+function planOf(product: string): ChallengePlan | undefined {
+  if (product.startsWith('SIM-')) return simulatedPlan;
+  const reference = referenceOf(product);
+  return reference && planFor(reference, shareOf(reference));
+}
+
+/** Of matrix units that no kernel of ours uses nothing can be expected: GPUs without CUDA take an operator's plan. */
+function planFor(reference: Reference, share: number | undefined): ChallengePlan | undefined {
+  if (share === undefined) return undefined;
+  for (const size of sizes) {
+    const peakMsPerRound = (2 * size ** 3) / (reference.peaks.int8 * 1e9);
+    const rounds = Math.min(Math.round((deviceMs * share) / peakMsPerRound), limits.rounds.most);
+    const fits = size ** 2 * bytesPerElement <= (reference.memoryGb * 2 ** 30) / 2;
+    if (!fits || rounds < leastRounds) continue;
+    const expectedMs = Math.round((rounds * peakMsPerRound) / share);
+    const slowestMs = Math.round(expectedMs * slowestFactor + overheadMs + size * rounds * overheadMsPerRow);
+    return { size, rounds, places, expectedMs, slowestMs, fastestMs: Math.round(rounds * peakMsPerRound) };
+  }
+  return undefined;
+}
+
+function shareOf({ computeCapability }: Reference): number | undefined {
+  if (computeCapability === undefined) return undefined;
+  return shares.find(([capability]) => Number(computeCapability) >= capability)?.[1];
+}

@@ -1,0 +1,72 @@
+// What the GPUs of the table of references are asked: as it was when somebody last looked at it.
+import { expect, test } from 'vitest';
+import { challengePlans } from '../../../src/broker/verification/challenge-plan.ts';
+import { references } from '../../../src/score/reference.ts';
+
+const plans = challengePlans();
+
+test('the plan of every product', () => {
+  const written = Object.fromEntries(
+    references.map(({ product }) => {
+      const plan = plans(product);
+      return [
+        product,
+        plan && `${plan.size} × ${plan.rounds}, ${plan.fastestMs} < ${plan.expectedMs} < ${plan.slowestMs} ms`,
+      ];
+    }),
+  );
+  expect(written).toMatchInlineSnapshot(`
+    {
+      "A10-PCIE-24GB": "16384 × 23, 809 < 2023 < 3610 ms",
+      "A100-PCIE-80GB": "16384 × 57, 803 < 2009 < 3700 ms",
+      "A100-SXM4-40GB": "16384 × 57, 803 < 2009 < 3700 ms",
+      "A100-SXM4-80GB": "16384 × 57, 803 < 2009 < 3700 ms",
+      "B200-SXM6-180GB": "16384 × 102, 199 < 1994 < 3825 ms",
+      "H100-PCIE-80GB": "16384 × 96, 558 < 1993 < 3804 ms",
+      "H100-SXM5-80GB": "16384 × 126, 560 < 2000 < 3913 ms",
+      "H200-SXM5-141GB": "16384 × 126, 560 < 2000 < 3913 ms",
+      "L4-PCIE-24GB": "16384 × 22, 800 < 1999 < 3571 ms",
+      "L40S-PCIE-48GB": "16384 × 67, 804 < 2010 < 3735 ms",
+      "MI300X-OAM-192GB": undefined,
+      "RTX-3090-PCIE-24GB": "16384 × 26, 805 < 2013 < 3605 ms",
+      "RTX-4090-PCIE-24GB": "16384 × 60, 798 < 1996 < 3691 ms",
+      "T4-PCIE-16GB": "8192 × 35, 296 < 1973 < 3517 ms",
+    }
+  `);
+});
+
+test('one GPU that does the work of two, as fast as is expected, is too late', () => {
+  for (const { product } of references) {
+    const plan = plans(product);
+    if (!plan) continue;
+    expect(plan.slowestMs).toBeLessThan(2 * plan.expectedMs);
+    expect(plan.slowestMs).toBeGreaterThan(1.5 * plan.expectedMs);
+    expect(plan.fastestMs).toBeLessThan(plan.expectedMs);
+    expect(plan.places).toBe(48);
+  }
+});
+
+test('memory has room for the matrices', () => {
+  for (const { product, memoryGb } of references) {
+    const plan = plans(product);
+    if (plan) expect(6 * plan.size ** 2 + 32 * plan.size * plan.rounds).toBeLessThan((memoryGb * 2 ** 30) / 2);
+  }
+});
+
+test('a simulated GPU is asked what a processor does', () => {
+  expect(plans('SIM-H100-SXM5-80GB')).toMatchObject({ size: 512, rounds: 3, slowestMs: 60_000 });
+});
+
+test('of a product that is in no table nothing is asked, unless an operator knows', () => {
+  expect(plans('GTX-1080-PCIE-8GB')).toBeUndefined();
+  const plan = { size: 256, rounds: 2, places: 8, expectedMs: 10, slowestMs: 20, fastestMs: 1 };
+  const own = challengePlans(
+    new Map([
+      ['GTX-1080-PCIE-8GB', plan],
+      ['T4-PCIE-16GB', plan],
+    ]),
+  );
+  expect(own('GTX-1080-PCIE-8GB')).toBe(plan);
+  expect(own('T4-PCIE-16GB')).toBe(plan);
+  expect(own('L4-PCIE-24GB')).toEqual(plans('L4-PCIE-24GB'));
+});
