@@ -18,6 +18,7 @@ import { bootstrapAdmin } from './identity/bootstrap.ts';
 import { type RunningJobs, startJobs } from './jobs/jobs.ts';
 import { type HeldGpus, tellHeldGpus } from './market/held-gpus.ts';
 import { type OpenMarket, openMarket } from './open-market.ts';
+import { Refusal } from './refusal.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
 import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
 import { lastBackup } from './storage/administration.ts';
@@ -28,6 +29,7 @@ import { prepared } from './storage/folder.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';
+import type { Challenger } from './verification/contract.ts';
 import { expireLabels } from './verification/expiry.ts';
 import { createProductHistory } from './verification/history.ts';
 import { createRecords, type VerificationRecords } from './verification/records.ts';
@@ -60,6 +62,12 @@ class Broker {
   #telemetry!: RunningTelemetryStore;
   #ingest!: IngestService;
   #verifications!: VerificationRecords;
+  /** Who challenges is still to come. */
+  readonly #challenger: Challenger = {
+    challengeNow: async () => {
+      throw new Refusal('unavailable', 'GPUB_UNAVAILABLE', 'this broker does not challenge nodes yet');
+    },
+  };
   #tail!: Tail;
   #market!: OpenMarket;
   #heldGpus!: HeldGpus;
@@ -304,6 +312,7 @@ class Broker {
             market: this.#market,
             links: this.#nodeLink.links,
             alerting: this.#alerting,
+            challenger: this.#challenger,
             tls: this.#tls,
           },
           this.#now,

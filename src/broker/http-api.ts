@@ -20,6 +20,7 @@ import { nodeFigures } from './registry/reliability.ts';
 import type { Storage } from './storage/open.ts';
 import type { RunningTelemetryStore } from './telemetry/store.ts';
 import type { Tls } from './tls/load.ts';
+import type { Challenger } from './verification/contract.ts';
 
 /** What the API stands on. */
 export interface ApiParts {
@@ -29,6 +30,7 @@ export interface ApiParts {
   readonly market: OpenMarket;
   readonly links: NodeLinks;
   readonly alerting: Alerting;
+  readonly challenger: Challenger;
   readonly tls: Tls;
 }
 
@@ -75,6 +77,7 @@ export async function createHttpApi(
     changes: new ChangeStream({ db, pool, log }),
     journalRetention: options.journalRetention,
     telemetry: parts.telemetry,
+    challenger: parts.challenger,
     telemetryRetention: options.telemetryRetention,
     alertChannels: parts.alerting.channels,
     paymentSecrets: paymentSecretsOf(options),

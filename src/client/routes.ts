@@ -17,6 +17,7 @@ import type * as Pricing from '../api/pricing.ts';
 import type * as Products from '../api/products.ts';
 import type * as Providers from '../api/providers.ts';
 import type * as Telemetry from '../api/telemetry.ts';
+import type * as Verifications from '../api/verifications.ts';
 import type * as Wallets from '../api/wallets.ts';
 
 /** What a route answers. */
@@ -110,6 +111,12 @@ export interface Routes {
   'POST /telemetry/batch': Takes<Telemetry.TelemetryBatch, typeof Telemetry.TelemetryAccepted>;
   'GET /telemetry/{node_id}': Lists<Telemetry.TelemetryQuery, typeof Telemetry.TelemetryPage>;
   'GET /nodes/{id}/telemetry': Answers<typeof Telemetry.NodeTelemetry>;
+
+  'GET /verifications': Lists<Verifications.VerificationQuery, typeof Verifications.VerificationPage>;
+  'GET /verifications/stream': Lists<Inventory.ChangesQuery, typeof Inventory.ChangesPage>;
+  'GET /verifications/{id}': Answers<typeof Verifications.VerificationDetails>;
+  'POST /gpus/{id}/fit': Takes<Verifications.FitRequest, typeof Verifications.Fit>;
+  'POST /nodes/{id}/challenge': Answers<typeof Verifications.ChallengeAnswer>;
 
   'GET /incidents': Lists<Incidents.IncidentQuery, typeof Incidents.IncidentPage>;
   'GET /incidents/figures': Lists<Incidents.IncidentFiguresQuery, typeof Incidents.IncidentFigures>;

@@ -53,6 +53,8 @@ interface Client {
   readonly accountId: string | undefined;
   /** The providers of that account. */
   providers: Set<string> | undefined;
+  /** The kinds of events that it wants; undefined for all. */
+  readonly kinds: readonly string[] | undefined;
   readonly response: ServerResponse;
 }
 
@@ -91,12 +93,14 @@ export class ChangeStream {
    * @param accountId whose events it may see; undefined for all
    * @param after the last event that the client has; undefined to begin with the present
    * @param mayListen whether its credentials are still good; asked with every heartbeat, and never throws
+   * @param kinds of which it wants events; undefined for all
    */
   async serve(
     response: ServerResponse,
     accountId: string | undefined,
     after: number | undefined,
     mayListen: () => Promise<boolean>,
+    kinds?: readonly string[],
   ): Promise<void> {
     const client: Client = {
       position: 0,
@@ -104,6 +108,7 @@ export class ChangeStream {
       fellBehind: () => {},
       accountId,
       providers: new Set(),
+      kinds,
       response,
     };
     this.#clients.add(client);
@@ -164,7 +169,7 @@ export class ChangeStream {
   async #catchUp(client: Client): Promise<void> {
     while (!client.response.destroyed && !client.response.writableEnded) {
       const providers = await providersOf(this.#options.db, client.accountId);
-      const page = await changesAfter(this.#options.db, providers, client.position, pageSize);
+      const page = await changesAfter(this.#options.db, providers, client.position, pageSize, client.kinds);
       for (const change of page.items) {
         await this.#room(client);
         this.#write(client, encode(change));
@@ -211,7 +216,7 @@ export class ChangeStream {
       return;
     }
     client.position = event.seq;
-    if (!concerns(client, event)) return;
+    if (!concerns(client, event) || client.kinds?.includes(event.kind) === false) return;
     let text = texts.get(event);
     if (text === undefined) {
       text = encode(changeView(event));

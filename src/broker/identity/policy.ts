@@ -66,6 +66,12 @@ const table = {
   'enrolment-token.revoke': { roles: sellers, scope: 'write', why: ownSupply },
   'gpu.read': { roles: everyone, scope: 'read', why: ownThings },
   'gpu.operate': { roles: sellers, scope: 'write', why: 'Maintenance on and off.' },
+  'node.challenge': { roles: sellers, scope: 'write', why: 'Takes the free GPUs of a node for some seconds.' },
+  'verification.read': {
+    roles: sellers,
+    scope: 'read',
+    why: 'Names nodes and providers, so it is for whose they are; buyers say in an order which label they take.',
+  },
   'inventory.read': {
     roles: everyone,
     scope: 'read',

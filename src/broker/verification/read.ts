@@ -72,7 +72,7 @@ export async function scoreAgain(db: Queryable, id: string): Promise<number | nu
 }
 
 /** In the order of {@link figureNames}, each in the order in which they were taken. */
-async function readSamples(db: Queryable, id: string): Promise<Samples[]> {
+export async function readSamples(db: Queryable, id: string): Promise<Samples[]> {
   const rows = await db
     .selectFrom('verification_samples')
     .select(['name', 'value'])

@@ -23,6 +23,7 @@ export async function lockGpu(trx: Queryable, where: ReturnType<typeof sql>): Pr
 }
 
 interface Newest {
+  readonly id: string;
   readonly outcome: VerificationOutcome;
   readonly at: Date;
   readonly score: number | null;
@@ -56,10 +57,10 @@ export async function standingOf(
   gpu: LockedGpu,
   { at, proofLifetime }: { readonly at: Date; readonly proofLifetime: number },
 ): Promise<Standing> {
-  const proof = await newest(trx, gpu.id, 'proof', ['passed', 'failed']);
-  const passed = await newest(trx, gpu.id, 'proof', ['passed']);
-  const measurement = await newest(trx, gpu.id, 'measurement', ['passed', 'failed']);
-  const measured = await newest(trx, gpu.id, 'measurement', ['passed', 'failed', 'unsupported']);
+  const proof = await newestOf(trx, gpu.id, 'proof', ['passed', 'failed']);
+  const passed = await newestOf(trx, gpu.id, 'proof', ['passed']);
+  const measurement = await newestOf(trx, gpu.id, 'measurement', ['passed', 'failed']);
+  const measured = await newestOf(trx, gpu.id, 'measurement', ['passed', 'failed', 'unsupported']);
   const known: KnownOfGpu = {
     simulated: gpu.label === 'simulated',
     identifiedAt: gpu.identified_at?.getTime(),
@@ -78,7 +79,8 @@ export async function standingOf(
   };
 }
 
-async function newest(
+/** The newest of a GPU with one of the outcomes. */
+export async function newestOf(
   trx: Queryable,
   gpuId: string,
   kind: 'measurement' | 'proof',
@@ -86,7 +88,7 @@ async function newest(
 ): Promise<Newest | undefined> {
   return trx
     .selectFrom('verifications')
-    .select(['outcome', 'at', 'score'])
+    .select(['id', 'outcome', 'at', 'score'])
     .where('gpu_id', '=', gpuId)
     .where('kind', '=', kind)
     .where('outcome', 'in', outcomes)

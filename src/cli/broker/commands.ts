@@ -7,6 +7,7 @@ import { addGpuCommands } from './gpu-commands.ts';
 import { addMarketCommands } from './market-commands.ts';
 import { addOperationCommands } from './operation-commands.ts';
 import { addSupplyCommands } from './supply-commands.ts';
+import { addVerificationCommands } from './verification-commands.ts';
 import { addWalletCommands } from './wallet-commands.ts';
 
 /** Adds every command of the broker to the tree; `gpus` is the group that the node's commands are in already. */
@@ -15,6 +16,7 @@ export function addBrokerCommands(program: Command, gpus: Command, done: (exitCo
   addAccountCommands(program);
   addSupplyCommands(program);
   addGpuCommands(program, gpus);
+  addVerificationCommands(program, done);
   addMarketCommands(program);
   addWalletCommands(program);
   addOperationCommands(program, done);

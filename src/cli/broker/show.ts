@@ -59,6 +59,7 @@ export function ago(time: string | null | undefined, now = Date.now()): string {
 const colours = {
   healthy: 'green',
   verified: 'green',
+  passed: 'green',
   closed: 'green',
   degraded: 'yellow',
   unknown: 'yellow',
@@ -67,6 +68,7 @@ const colours = {
   pending_kyc: 'yellow',
   offline: 'red',
   unhealthy: 'red',
+  failed: 'red',
   critical: 'red',
   open: 'red',
   suspended: 'red',

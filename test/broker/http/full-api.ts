@@ -10,6 +10,8 @@ import type { OpenMarket } from '../../../src/broker/open-market.ts';
 import type { Schema } from '../../../src/broker/storage/schema.ts';
 import { startTestApi, type TestApi } from '../../fixtures/broker-http.ts';
 import { openTestMarket } from '../../fixtures/open-market.ts';
+import type { TestNode } from '../../fixtures/registry.ts';
+import { proofOf, testRecords } from '../../fixtures/verification.ts';
 
 /** A route as it was registered. */
 export interface RegisteredRoute {
@@ -49,6 +51,8 @@ export async function startFullApi(): Promise<FullApi> {
         // What is stored is for telemetry.test.ts; here it counts who may store.
         telemetry: { add: async () => {} },
         telemetryRetention: 48 * 3_600_000,
+        // Whether a challenge is put is for the tests of verification/; here nobody is free.
+        challenger: { challengeNow: async () => [] },
         streams: { disconnect: () => {}, standing: () => {}, pullInventory: async () => true },
         // Nobody listens there, so a trial message fails at once; that it was tried is what counts here.
         alertChannels: { smtp: undefined, destinations: { insecure: true, private: true }, deadline: 500 },
@@ -85,4 +89,11 @@ export async function addIncident(api: TestApi, providerId: string): Promise<str
   };
   await api.db.insertInto('incidents').values(row).execute();
   return id;
+}
+
+/** Stores what came of challenging a GPU. */
+export async function addVerification(api: TestApi, node: TestNode, gpuId: string): Promise<string> {
+  const result = proofOf({ nodeId: node.nodeId, gpuId }, new Date());
+  await testRecords({ db: api.db, now: () => new Date() }).proven(result);
+  return result.id;
 }

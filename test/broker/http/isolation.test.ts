@@ -2,7 +2,7 @@
 // id in its path is asked, plain and with every parameter of its query that can name a thing of the other.
 import { expect, test } from 'vitest';
 import { addGpu, addNode } from '../../fixtures/registry.ts';
-import { addIncident, type FullApi, startFullApi } from './full-api.ts';
+import { addIncident, addVerification, type FullApi, startFullApi } from './full-api.ts';
 
 /** Stands in every name that the owner gives. */
 const mark = 'hush-hush';
@@ -20,6 +20,7 @@ async function ownerOf(api: FullApi) {
   await as.post(`/gpus/${gpuId}/maintenance`, { enabled: true, reason: mark });
   const pool = (await as.post('/pools', { provider_id: provider, name: mark, kind: 'static' })).body.id;
   const incident = await addIncident(api, node.providerId);
+  const verification = await addVerification(api, node, gpuId);
   const rule = (
     await as.post('/alert-rules', {
       name: mark,
@@ -29,7 +30,7 @@ async function ownerOf(api: FullApi) {
   ).body.id;
   const key = (await as.post('/auth/api-keys', { name: mark, scopes: ['read'] })).body.id;
   const ids = [owner.accountId, owner.userId, owner.credentialId, ...Object.values(node), gpuId];
-  const made = [provider, cluster, registered, pool, incident, rule, key];
+  const made = [provider, cluster, registered, pool, incident, verification, rule, key];
   for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/);
   const known: Record<string, readonly string[]> = {
     account_id: [owner.accountId],

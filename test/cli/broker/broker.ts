@@ -17,6 +17,7 @@ import type { OpenMarket } from '../../../src/broker/open-market.ts';
 import { type OpenDatabase, openDatabase } from '../../../src/broker/storage/database.ts';
 import type { Role } from '../../../src/broker/storage/schema.ts';
 import { startTelemetryStore } from '../../../src/broker/telemetry/store.ts';
+import type { Challenger } from '../../../src/broker/verification/contract.ts';
 import { addTestPrincipal, type TestPrincipal, testPasswordCost } from '../../fixtures/broker-http.ts';
 import { createTestDatabase } from '../../fixtures/database.ts';
 import { startTestMarket } from '../../fixtures/open-market.ts';
@@ -53,6 +54,8 @@ export interface ServedBroker {
 
 export interface BrokerSettings {
   readonly limits?: Parameters<typeof createHttpApp>[0]['limits'];
+  /** Who challenges nodes; without one no GPU is ever free. */
+  readonly challenger?: Challenger;
   /** Where to sign in besides; the broker's own URL is given. */
   readonly oidc?: (url: string) => Promise<OidcOptions>;
 }
@@ -218,6 +221,7 @@ async function createApp(
     telemetry,
     telemetryRetention: retention,
     streams: { disconnect: () => {}, standing: () => {}, pullInventory: async () => true },
+    challenger: settings.challenger ?? { challengeNow: async () => [] },
     // Nobody listens there, so a trial message fails at once.
     alertChannels: { smtp: undefined, destinations: { insecure: true, private: true }, deadline: 500 },
   });

@@ -11,6 +11,7 @@ import { pricingRoutes } from './routes/pricing.ts';
 import { productRoutes } from './routes/products.ts';
 import { type RegistryServices, registryRoutes } from './routes/registry.ts';
 import { type TelemetryServices, telemetryRoutes } from './routes/telemetry.ts';
+import { type VerificationServices, verificationRoutes } from './routes/verifications.ts';
 import { type WalletServices, walletRoutes } from './routes/wallets.ts';
 
 /** What every route module works with. */
@@ -27,6 +28,7 @@ export type AllServices = ApiServices &
   RegistryServices &
   AlertServices &
   TelemetryServices &
+  VerificationServices &
   MarketServices &
   WalletServices;
 
@@ -37,6 +39,7 @@ export function registerAllRoutes(app: ApiServer, services: AllServices): void {
   incidentRoutes(app, services);
   alertRuleRoutes(app, services);
   telemetryRoutes(app, services);
+  verificationRoutes(app, services);
   marketRoutes(app, services);
   pricingRoutes(app, services);
   productRoutes(app, services);
