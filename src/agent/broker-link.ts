@@ -12,7 +12,9 @@ import type { AgentOptions } from '../daemon/node-options.ts';
 import type { Readiness } from '../daemon/readiness.ts';
 import { observeLink } from './broker-link-metrics.ts';
 import { HeldGpusFile } from './held-gpus.ts';
+import type { MeasurementsAccess } from './measurements/contract.ts';
 import { CacheState, type CacheStateOptions } from './node-state.ts';
+import { ProofChallenges } from './proof-challenges.ts';
 
 /** What the broker is told about. */
 export interface AgentState extends CacheStateOptions {
@@ -20,6 +22,8 @@ export interface AgentState extends CacheStateOptions {
   readonly sources: readonly string[];
   /** Resolves when they have been looked through: before, a GPU that is not there yet must not look gone. */
   readonly looked: Promise<void>;
+  /** Undefined where nothing is measured. */
+  readonly measurements?: MeasurementsAccess | undefined;
 }
 
 /** An agent that has a broker. */
@@ -55,6 +59,7 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
   });
   state.book.addUse(({ name }) => ({ leased: held.has(name) }));
   held.onChange(() => state.book.useChanged());
+  const challenges = new ProofChallenges(state.measurements, log);
   const link = createBrokerLink({
     channel,
     store,
@@ -64,8 +69,12 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
     token,
     telemetryInterval: options.telemetryInterval,
     log,
-    onChange: (now) => judgeLink(readiness, now),
+    onChange: (now) => {
+      judgeLink(readiness, now);
+      challenges.linkChanged(now);
+    },
     onHeld: (gpus) => held.keep(gpus),
+    onChallenge: (challenge) => challenges.answer(challenge),
     onStanding: ({ cordoned, draining }) => log.info({ cordoned, draining }, 'the standing of the node'),
   });
   observeLink(registry, { link, spool });
@@ -75,6 +84,7 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
   return {
     failed,
     stop: async () => {
+      challenges.stop();
       await link.stop();
       await spool.close();
     },

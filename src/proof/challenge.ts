@@ -33,6 +33,8 @@ export const limits = {
   size: { least: 128, most: 65_536, step: 128 },
   rounds: { least: 1, most: 1_024 },
   places: { least: 1, most: 4_096 },
+  /** Of the rows of all places, without their ways to the root. */
+  openedBytes: 512 * 2 ** 20,
 } as const;
 
 /**
@@ -53,6 +55,28 @@ export function checkChallenge({ id, gpu, epochSeed, seed, size, rounds }: Chall
   }
   for (const [name, text] of Object.entries({ id, gpu })) {
     if (text === '' || text.length > 128) throw new RangeError(`${name}: 1 to 128 characters are allowed`);
+  }
+}
+
+/**
+ * Checks the places that are to be opened, wherever they came from.
+ *
+ * @throws RangeError that names the field, its value and what is allowed
+ */
+export function checkPlaces({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>, places: readonly Place[]): void {
+  const { least } = limits.places;
+  // A place opens its row and the one before.
+  const most = Math.min(limits.places.most, Math.floor(limits.openedBytes / (2 * size * 4)));
+  if (places.length < least || places.length > most) {
+    throw new RangeError(`places: ${places.length} are not allowed; ${least} to ${most} are`);
+  }
+  for (const { round, row } of places) {
+    if (!isWhole(round, { least: 0, most: rounds - 1 })) {
+      throw new RangeError(`round: ${round} is not allowed; 0 to ${rounds - 1} are`);
+    }
+    if (!isWhole(row, { least: 0, most: size - 1 })) {
+      throw new RangeError(`row: ${row} is not allowed; 0 to ${size - 1} are`);
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // The verdict on what a GPU has answered: whether the rows that it was asked for are those that it committed to, and
 // whether they are the products that the challenge asked for.
 import { rowOfA } from './chain.ts';
-import type { Challenge, Place } from './challenge.ts';
+import { type Challenge, digestSize, type Place } from './challenge.ts';
 import { isCommitted, pathLengthOf } from './commitment.ts';
 import type { EpochCheck } from './epoch-check.ts';
 
@@ -17,6 +17,11 @@ export interface Opening {
   readonly product: OpenedRow;
   /** Undefined in round 0, where A comes from the seed. */
   readonly before: OpenedRow | undefined;
+}
+
+/** Bytes of an opening: two rows with their ways to the root. In round 0 it is half as many. */
+export function openingBytes(challenge: Pick<Challenge, 'size' | 'rounds'>): number {
+  return 2 * (challenge.size * 4 + pathLengthOf(challenge) * digestSize);
 }
 
 export type Verdict =
@@ -74,7 +79,7 @@ function isWellFormed(challenge: Challenge, { row, path }: OpenedRow): boolean {
   return (
     row.length === challenge.size &&
     path.length === pathLengthOf(challenge) &&
-    path.every(({ length }) => length === 32)
+    path.every(({ length }) => length === digestSize)
   );
 }
 

@@ -3,7 +3,7 @@
 // The device keeps one product at a time, for all of them would not fit: the rows that are opened are computed once
 // more, from the seeds on, each from its own row alone. The tree over all rows is made on the device too, where it
 // stays: for 2 million rows it would cost a processor a quarter of a second, within the time that counts.
-import { type Challenge, checkChallenge, digestSize, type Place } from '../../proof/challenge.ts';
+import { type Challenge, checkChallenge, checkPlaces, digestSize, type Place } from '../../proof/challenge.ts';
 import { arity, levelsOf } from '../../proof/commitment.ts';
 import { keyOfA, keyOfB } from '../../proof/generator.ts';
 import type { OpenedRow, Opening } from '../../proof/verify.ts';
@@ -20,8 +20,6 @@ export type Start = Pick<Challenge, 'id' | 'gpu' | 'seed'>;
 /** Rows and columns of the tiles that the product's kernel works in, and its work items. */
 const tiles = { cuda: { size: 128, items: 256 }, opencl: { size: 32, items: 64 } };
 const simpleGroup = 64;
-/** Of rows that are opened; a process keeps them all. */
-const mostOpenedBytes = 512 * 2 ** 20;
 
 /** A device made ready for the challenges of one size and epoch. */
 export class Prover {
@@ -74,15 +72,12 @@ export class Prover {
   /**
    * The rows at these places of what was proven last: computes all rounds once more.
    *
-   * @throws ComputeError where nothing was proven, or the rows are too many
+   * @throws RangeError for places that there are not, ComputeError where nothing was proven
    */
   open(places: readonly Place[]): Opening[] {
     const challenge = this.#challenge;
     if (!challenge) throw new ComputeError('failed', 'nothing was proven yet');
-    const most = Math.floor(mostOpenedBytes / (2 * challenge.size * 4));
-    if (places.length > most) {
-      throw new ComputeError('unsupported', `places: ${places.length} are too many at this size; ${most} are allowed`);
-    }
+    checkPlaces(challenge, places);
     const rows = new Map<string, OpenedRow>();
     const last = places.reduce((greatest, { round }) => Math.max(greatest, round), 0);
     for (let round = 0; round <= last; round++) {

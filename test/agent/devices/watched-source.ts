@@ -126,10 +126,15 @@ export function sleep(ms: number): Promise<void> {
 
 /** The probe processes that a process has started and that still exist. */
 export function probesOf(parent = process.pid): number[] {
+  return processesOf('probe.ts', parent);
+}
+
+/** The processes of an entry point that a process has started and that still exist. */
+export function processesOf(entry: string, parent = process.pid): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => parentOf(pid) === parent && commandOf(pid).includes('probe.ts'));
+    .filter((pid) => parentOf(pid) === parent && commandOf(pid).includes(entry));
 }
 
 /** Whether a process exists and is not just waiting to be reaped. */

@@ -1,0 +1,157 @@
+// Sessions of proofs that end before their time: whatever ends them, what is awaited is refused with the reason, and no
+// process stays behind.
+import type { ChildProcess } from 'node:child_process';
+import { expect, onTestFinished, vi } from 'vitest';
+import { ProofChallenges } from '../../../src/agent/proof-challenges.ts';
+import { startMeasuring } from '../../../src/agent/verification/measuring.ts';
+import { Survivors } from '../../../src/agent/verification/survivors.ts';
+import { testWith } from '../../capabilities.ts';
+import { startNode } from '../../fixtures/linked-node.ts';
+import { startNodeLinkServer } from '../../fixtures/node-link-server.ts';
+import { ProofBroker, provingNode, SharedDevice } from '../../fixtures/node-proofs.ts';
+import { processesOf } from '../devices/watched-source.ts';
+
+const test = testWith('opencl');
+const gpu = 'gpu-a';
+/** Takes the device of a processor minutes. */
+const long = { size: 640, rounds: 1_024 };
+/** Until a step is under way. */
+const soon = () => new Promise((resolve) => setTimeout(resolve, 300));
+
+/** Resolves when no measuring process is left, and every GPU is given back. */
+async function nothingLeft({ taken }: SharedDevice): Promise<void> {
+  await vi.waitUntil(() => processesOf('measure.ts').length === 0 && taken.size === 0, { timeout: 5_000 });
+}
+
+test('a GPU that is sold while it works; the other one works on', { timeout: 60_000 }, async () => {
+  const { broker: newBroker, gpus } = provingNode();
+  const broker = newBroker();
+  await broker.prepare([gpu, 'gpu-b'], { size: 512, rounds: 24 });
+  const begun = broker.begin(gpu);
+  const other = broker.begin('gpu-b');
+  begun.catch(() => undefined);
+  await soon();
+  gpus.lose(gpu, 'held', 'it is sold');
+  const lostAt = performance.now();
+  await expect(begun).rejects.toThrow('held: it is sold');
+  await vi.waitUntil(() => !gpus.taken.has(gpu));
+  // Killed in the middle of a kernel: given back at once.
+  expect(performance.now() - lostAt).toBeLessThan(500);
+  expect((await other).root).toHaveLength(32);
+  await expect(broker.begin(gpu)).rejects.toThrow('held: it is sold');
+  expect([...gpus.taken.keys()]).toEqual(['gpu-b']);
+});
+
+test('a GPU that is lost before it is ready', { timeout: 60_000 }, async () => {
+  const { broker, gpus } = provingNode();
+  const prepared = broker().prepare([gpu]);
+  await vi.waitUntil(() => gpus.taken.has(gpu));
+  gpus.lose(gpu, 'unhealthy', 'it fell off the bus');
+  expect((await prepared).refusals).toEqual([{ gpu, reason: 'unhealthy', message: 'it fell off the bus' }]);
+  await nothingLeft(gpus);
+});
+
+test('the time of the session', { timeout: 60_000 }, async () => {
+  const { broker: newBroker, gpus } = provingNode();
+  const broker = newBroker();
+  await broker.prepare([gpu], { ...long, sessionMillis: 5_000 });
+  await expect(broker.begin(gpu)).rejects.toThrow('ended: the session has had its 5000 ms');
+  await nothingLeft(gpus);
+  await expect(broker.begin(gpu)).rejects.toThrow('unknown: session: ');
+  expect(await newBroker().prepare([gpu])).toEqual({ refusals: [] });
+});
+
+test('a process that somebody kills', { timeout: 60_000 }, async () => {
+  const { broker: newBroker, gpus } = provingNode();
+  const broker = newBroker();
+  await broker.prepare([gpu], long);
+  const begun = broker.begin(gpu);
+  const [pid = 0] = processesOf('measure.ts');
+  process.kill(pid, 'SIGKILL');
+  await expect(begun).rejects.toThrow('failed: the measuring process ended with signal SIGKILL');
+  await vi.waitUntil(() => gpus.taken.size === 0);
+});
+
+test('one that cannot be killed keeps its GPU, and nobody waits for it', { timeout: 60_000 }, async () => {
+  const survivors = new Survivors(200);
+  const held: ChildProcess[] = [];
+  const start: typeof startMeasuring = (order, deadline) =>
+    startMeasuring(order, deadline, { survivors, kill: (process) => void held.push(process) });
+  onTestFinished(() => {
+    for (const process of held) process.kill('SIGKILL');
+  });
+  const { broker: newBroker } = provingNode({ start });
+  const broker = newBroker();
+  await broker.prepare([gpu], long);
+  const begun = broker.begin(gpu);
+  begun.catch(() => undefined);
+  const ending = performance.now();
+  await broker.end([gpu]);
+  expect(performance.now() - ending).toBeLessThan(1_500);
+  await expect(begun).rejects.toThrow('ended: the broker has ended the session');
+  const { refusals } = await newBroker().prepare([gpu]);
+  expect(refusals).toEqual([{ gpu, reason: 'busy', message: expect.stringContaining('could not be killed') }]);
+  for (const process of held) process.kill('SIGKILL');
+  const again = async () => (await newBroker().prepare([gpu])).refusals;
+  await expect.poll(again, { timeout: 5_000 }).toEqual([]);
+});
+
+test('the stream to the broker, between two steps and in the middle of one', { timeout: 60_000 }, async () => {
+  const server = await startNodeLinkServer();
+  const gpus = new SharedDevice();
+  let challenges: ProofChallenges | undefined;
+  const node = await startNode(server, {
+    onChallenge: (challenge) => (challenges as ProofChallenges).answer(challenge),
+    onChange: (state) => challenges?.linkChanged(state),
+  });
+  onTestFinished(async () => {
+    challenges?.stop();
+    await node.stop();
+    server.remove();
+  });
+  challenges = new ProofChallenges({ freeGpus: async () => gpus }, provingNode().log);
+  const streaming = () => vi.waitUntil(() => node.link.state.phase === 'streaming', { timeout: 10_000 });
+  const newBroker = () =>
+    new ProofBroker((challenge) => {
+      server.stream().send({ challenge });
+      return vi.waitUntil(() => server.results.find(({ id }) => id === challenge.id), { timeout: 20_000 });
+    });
+  await streaming();
+  await newBroker().prepare([gpu]);
+  expect(processesOf('measure.ts')).toHaveLength(1);
+  server.leave();
+  await nothingLeft(gpus);
+
+  await server.comeBack();
+  await streaming();
+  const broker = newBroker();
+  await broker.prepare([gpu], long);
+  broker.begin(gpu).catch(() => undefined);
+  await soon();
+  server.leave();
+  await nothingLeft(gpus);
+});
+
+test('the agent', { timeout: 60_000 }, async () => {
+  const node = provingNode();
+  const challenges = new ProofChallenges({ freeGpus: async () => node.gpus }, node.log);
+  const broker = new ProofBroker((challenge) => challenges.answer(challenge));
+  await broker.prepare([gpu], long);
+  const begun = broker.begin(gpu);
+  begun.catch(() => undefined);
+  await soon();
+  challenges.stop();
+  await expect(begun).rejects.toThrow('ended: the agent stops');
+  await nothingLeft(node.gpus);
+});
+
+test('an agent that cannot measure says so', async () => {
+  const node = provingNode();
+  const without = new ProofChallenges(undefined, node.log);
+  await expect(new ProofBroker((asked) => without.answer(asked)).prepare([gpu])).rejects.toThrow(
+    'unsupported: this agent measures nothing',
+  );
+  node.gpus.refuse(gpu, 'unsupported', 'no compute library shows this GPU');
+  const { refusals } = await node.broker().prepare([gpu]);
+  expect(refusals).toEqual([{ gpu, reason: 'unsupported', message: 'no compute library shows this GPU' }]);
+});
