@@ -1,5 +1,5 @@
-// The node's answers to the broker's proof challenges: sessions, one at a time, in which all GPUs of the node that the
-// broker names work at the same moment. docs/proof-of-gpu.md has the steps.
+// The node's answers to the broker's proof challenges: sessions in which GPUs of the node work at the same moment. Those
+// of one session have work of one size, so a node of several models has several. docs/proof-of-gpu.md has the steps.
 import type { Log } from '../../daemon/logger.ts';
 import type { OpenedRow, Opening } from '../../proof/verify.ts';
 import type { NotMeasured } from '../../wire/gpubroker/device/v1/measurement.ts';
@@ -20,6 +20,8 @@ import { ProvingGpu, refusalOf, type Watch } from './proving-gpu.ts';
 
 /** Milliseconds: what a session may take at most, whatever the broker says. */
 const longestSession = 600_000;
+/** At the same time: more than a node has models. */
+const mostSessions = 8;
 
 export interface ProofsOptions {
   readonly free: FreeGpus;
@@ -33,7 +35,7 @@ export interface ProofsOptions {
 /** Answers challenges for as long as the agent runs. */
 export class Proofs {
   readonly #options: ProofsOptions;
-  #session: Session | undefined;
+  readonly #sessions = new Map<string, Session>();
 
   constructor(options: ProofsOptions) {
     this.#options = options;
@@ -52,9 +54,9 @@ export class Proofs {
     }
   }
 
-  /** Ends the session that there is; resolves when its GPUs are given back, or soon after where one cannot be. */
+  /** Ends every session; resolves when their GPUs are given back, or soon after where one cannot be. */
   async end(why: string): Promise<void> {
-    await this.#session?.end(new ProofRefused('ended', why));
+    await Promise.all([...this.#sessions.values()].map((session) => session.end(new ProofRefused('ended', why))));
   }
 
   async #step({ session, gpus, request }: AskedStep): Promise<Uint8Array> {
@@ -79,25 +81,26 @@ export class Proofs {
 
   async #prepare(id: string, gpus: readonly string[], asked: ProofPrepare): Promise<Uint8Array> {
     const { work, millis } = readPrepare(asked);
-    if (this.#session) throw new ProofRefused('busy', `session: ${this.#session.id} is not over`);
+    if (this.#sessions.has(id)) throw new ProofRefused('busy', 'session: the one of this id is not over');
+    if (this.#sessions.size >= mostSessions) {
+      throw new ProofRefused('busy', `session: ${mostSessions} are not over; so many are allowed`);
+    }
     const session = new Session(id, work, Math.min(millis, longestSession), this.#options);
-    this.#session = session;
-    session.over.then(() => {
-      this.#session = undefined;
-    });
+    this.#sessions.set(id, session);
+    session.over.then(() => this.#sessions.delete(id));
     const refusals = await session.prepare(gpus);
     return ProofReady.encode({ refusals }).finish();
   }
 
   /** One that is over, or never was, needs nothing more. */
   async #finish(id: string): Promise<Uint8Array> {
-    if (this.#session?.id === id) await this.end('the broker has ended the session');
+    await this.#sessions.get(id)?.end(new ProofRefused('ended', 'the broker has ended the session'));
     return new Uint8Array();
   }
 
   #find(id: string, name: string): { work: Work; gpu: ProvingGpu } {
-    const session = this.#session;
-    if (session?.id === id) return { work: session.work, gpu: session.gpu(name) };
+    const session = this.#sessions.get(id);
+    if (session) return { work: session.work, gpu: session.gpu(name) };
     throw new ProofRefused('unknown', `session: there is none of the id ${JSON.stringify(id)}`);
   }
 }

@@ -13,6 +13,8 @@ import { processesOf } from '../devices/watched-source.ts';
 
 const test = testWith('opencl');
 const gpu = 'gpu-a';
+/** Of waiting for what should happen much sooner. */
+const patience = { timeout: 30_000, interval: 10 };
 /** Takes the device of a processor minutes. */
 const long = { size: 640, rounds: 1_024 };
 /** Until a step is under way. */
@@ -20,7 +22,7 @@ const soon = () => new Promise((resolve) => setTimeout(resolve, 300));
 
 /** Resolves when no measuring process is left, and every GPU is given back. */
 async function nothingLeft({ taken }: SharedDevice): Promise<void> {
-  await vi.waitUntil(() => processesOf('measure.ts').length === 0 && taken.size === 0, { timeout: 5_000 });
+  await vi.waitUntil(() => processesOf('measure.ts').length === 0 && taken.size === 0, patience);
 }
 
 test('a GPU that is sold while it works; the other one works on', { timeout: 60_000 }, async () => {
@@ -34,9 +36,9 @@ test('a GPU that is sold while it works; the other one works on', { timeout: 60_
   gpus.lose(gpu, 'held', 'it is sold');
   const lostAt = performance.now();
   await expect(begun).rejects.toThrow('held: it is sold');
-  await vi.waitUntil(() => !gpus.taken.has(gpu));
+  await vi.waitUntil(() => !gpus.taken.has(gpu), patience);
   // Killed in the middle of a kernel: given back at once.
-  expect(performance.now() - lostAt).toBeLessThan(500);
+  expect(performance.now() - lostAt).toBeLessThan(1_000);
   expect((await other).root).toHaveLength(32);
   await expect(broker.begin(gpu)).rejects.toThrow('held: it is sold');
   expect([...gpus.taken.keys()]).toEqual(['gpu-b']);
@@ -45,7 +47,7 @@ test('a GPU that is sold while it works; the other one works on', { timeout: 60_
 test('a GPU that is lost before it is ready', { timeout: 60_000 }, async () => {
   const { broker, gpus } = provingNode();
   const prepared = broker().prepare([gpu]);
-  await vi.waitUntil(() => gpus.taken.has(gpu));
+  await vi.waitUntil(() => gpus.taken.has(gpu), patience);
   gpus.lose(gpu, 'unhealthy', 'it fell off the bus');
   expect((await prepared).refusals).toEqual([{ gpu, reason: 'unhealthy', message: 'it fell off the bus' }]);
   await nothingLeft(gpus);
@@ -54,8 +56,9 @@ test('a GPU that is lost before it is ready', { timeout: 60_000 }, async () => {
 test('the time of the session', { timeout: 60_000 }, async () => {
   const { broker: newBroker, gpus } = provingNode();
   const broker = newBroker();
-  await broker.prepare([gpu], { ...long, sessionMillis: 5_000 });
-  await expect(broker.begin(gpu)).rejects.toThrow('ended: the session has had its 5000 ms');
+  // On a busy machine it may not even get ready in that time.
+  const begun = broker.prepare([gpu], { ...long, sessionMillis: 2_500 }).then(() => broker.begin(gpu));
+  await expect(begun).rejects.toThrow('ended: the session has had its 2500 ms');
   await nothingLeft(gpus);
   await expect(broker.begin(gpu)).rejects.toThrow('unknown: session: ');
   expect(await newBroker().prepare([gpu])).toEqual({ refusals: [] });
@@ -69,7 +72,7 @@ test('a process that somebody kills', { timeout: 60_000 }, async () => {
   const [pid = 0] = processesOf('measure.ts');
   process.kill(pid, 'SIGKILL');
   await expect(begun).rejects.toThrow('failed: the measuring process ended with signal SIGKILL');
-  await vi.waitUntil(() => gpus.taken.size === 0);
+  await vi.waitUntil(() => gpus.taken.size === 0, patience);
 });
 
 test('one that cannot be killed keeps its GPU, and nobody waits for it', { timeout: 60_000 }, async () => {
@@ -93,7 +96,7 @@ test('one that cannot be killed keeps its GPU, and nobody waits for it', { timeo
   expect(refusals).toEqual([{ gpu, reason: 'busy', message: expect.stringContaining('could not be killed') }]);
   for (const process of held) process.kill('SIGKILL');
   const again = async () => (await newBroker().prepare([gpu])).refusals;
-  await expect.poll(again, { timeout: 5_000 }).toEqual([]);
+  await expect.poll(again, patience).toEqual([]);
 });
 
 test('the stream to the broker, between two steps and in the middle of one', { timeout: 60_000 }, async () => {
@@ -110,11 +113,11 @@ test('the stream to the broker, between two steps and in the middle of one', { t
     server.remove();
   });
   challenges = new ProofChallenges({ freeGpus: async () => gpus }, provingNode().log);
-  const streaming = () => vi.waitUntil(() => node.link.state.phase === 'streaming', { timeout: 10_000 });
+  const streaming = () => vi.waitUntil(() => node.link.state.phase === 'streaming', patience);
   const newBroker = () =>
     new ProofBroker((challenge) => {
       server.stream().send({ challenge });
-      return vi.waitUntil(() => server.results.find(({ id }) => id === challenge.id), { timeout: 20_000 });
+      return vi.waitUntil(() => server.results.find(({ id }) => id === challenge.id), patience);
     });
   await streaming();
   await newBroker().prepare([gpu]);

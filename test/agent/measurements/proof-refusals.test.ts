@@ -1,6 +1,7 @@
 // What a node refuses a broker, each with its reason and by the name of the field; what went before is not harmed.
 import { randomBytes } from 'node:crypto';
 import { expect, test as plainTest } from 'vitest';
+import { NotFree } from '../../../src/agent/measurements/contract.ts';
 import { mostRowBytes } from '../../../src/agent/measurements/proof-steps.ts';
 import { testWith } from '../../capabilities.ts';
 import { type ProofBroker, provingNode } from '../../fixtures/node-proofs.ts';
@@ -51,13 +52,26 @@ plainTest('the end of a session that is not there is no failure', async () => {
   await provingNode().broker().end([gpu]);
 });
 
+plainTest('more sessions than there may be', async () => {
+  const looked = Promise.withResolvers<never>();
+  const { broker } = provingNode({ free: { take: () => looked.promise } });
+  const prepared = Array.from({ length: 8 }, (_, at) => broker().prepare([`gpu-${at}`]));
+  await expect(broker().prepare([gpu])).rejects.toThrow('busy: session: 8 are not over; so many are allowed');
+  looked.reject(new NotFree('held', 'it is sold'));
+  const refusals = (await Promise.all(prepared)).flatMap((one) => one.refusals);
+  expect(new Set(refusals.map(({ reason }) => reason))).toEqual(new Set(['held']));
+  expect((await broker().prepare([gpu])).refusals).toHaveLength(1);
+});
+
 test('in every step of a session', { timeout: 60_000 }, async () => {
   const node = provingNode();
   const broker = node.broker();
   const expectRefused = (asked: Promise<unknown>, refusal: string) => expect(asked).rejects.toThrow(refusal);
   await broker.prepare([gpu]);
 
-  await expectRefused(node.broker().prepare(['gpu-b']), `busy: session: ${broker.session} is not over`);
+  await expectRefused(broker.prepare(['gpu-b']), 'busy: session: the one of this id is not over');
+  const twice = { gpu, reason: 'busy', message: 'the agent computes on it' };
+  expect(await node.broker().prepare([gpu])).toEqual({ refusals: [twice] });
   await expectRefused(node.broker().begin(gpu), 'unknown: session: ');
   await node.broker().end([gpu]);
   await expectRefused(broker.begin('gpu-b'), 'unknown: gpus: "gpu-b" is not in the session');

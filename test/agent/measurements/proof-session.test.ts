@@ -16,6 +16,8 @@ import { processesOf } from '../devices/watched-source.ts';
 
 const test = testWith('opencl');
 const random = () => randomBytes(4).readUInt32LE();
+/** Of waiting for what should happen much sooner. */
+const patience = { timeout: 30_000, interval: 10 };
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
@@ -28,11 +30,11 @@ async function linked() {
   const { proofs } = node;
   const linkedNode = await startNode(server, { onChallenge: (challenge) => proofs.answer(challenge) });
   ends.push(server.remove, linkedNode.stop);
-  await vi.waitUntil(() => server.streams.length > 0 && linkedNode.link.state.phase === 'streaming');
+  await vi.waitUntil(() => server.streams.length > 0 && linkedNode.link.state.phase === 'streaming', patience);
   const broker = new ProofBroker((challenge) => {
     server.stream().send({ challenge });
     const answer = () => server.results.find(({ id }) => id === challenge.id);
-    return vi.waitUntil(answer, { timeout: 30_000, interval: 5 });
+    return vi.waitUntil(answer, patience);
   });
   return { ...node, broker };
 }
@@ -98,4 +100,15 @@ test('two GPUs at the same time, each with its own work, and one that is sold', 
   expect(processesOf('measure.ts')).toEqual([]);
   // And all over again: nothing is left of it.
   expect(await broker.prepare(['gpu-a'])).toEqual({ refusals: [] });
+});
+
+test('two sessions, of different sizes, at the same time', { timeout: 60_000 }, async () => {
+  const { broker: newBroker } = provingNode();
+  const [small, large] = [newBroker(), newBroker()];
+  await Promise.all([small.prepare(['gpu-a']), large.prepare(['gpu-b'], { size: 256 })]);
+  await Promise.all([small.begin('gpu-a'), large.begin('gpu-b')]);
+  await small.end(['gpu-a']);
+  await large.open('gpu-b', [{ round: 1, row: 255 }]);
+  const { openings } = await large.rows('gpu-b', 0, 1);
+  expect(openings[0]?.product?.row).toHaveLength(4 * 256);
 });
