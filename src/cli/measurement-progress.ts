@@ -18,7 +18,9 @@ export interface Progress {
 }
 
 /** In characters. */
-const barLength = 24;
+const barLength = 16;
+/** Of a terminal that does not say how large it is. */
+const usual = { columns: 80, rows: 24 };
 
 export function openProgress(): Progress {
   return process.stderr.isTTY ? new Bars() : { show: () => undefined, close: () => undefined };
@@ -40,8 +42,9 @@ class Bars implements Progress {
 
   #draw(lines: readonly string[]): void {
     const { stderr } = process;
+    const columns = stderr.columns || usual.columns;
     const back = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
-    const text = lines.map((line) => `${fitted(line, stderr.columns)}\u001b[K\n`).join('');
+    const text = lines.map((line) => `${fitted(line, columns)}\u001b[K\n`).join('');
     stderr.write(`${back}\r${text}\u001b[J`);
     this.#drawn = lines.length;
   }
@@ -49,7 +52,7 @@ class Bars implements Progress {
   /** No more than the terminal has room for: what scrolls away cannot be drawn over. */
   #lines(): string[] {
     const all = [...this.#all.values()];
-    const room = Math.max(1, process.stderr.rows - 2);
+    const room = Math.max(1, (process.stderr.rows || usual.rows) - 2);
     const width = Math.max(...all.map(({ name }) => name.length));
     const lines = all.slice(0, room).map((one) => lineOf(one, width));
     return all.length > room ? [...lines, `and ${all.length - room} more`] : lines;

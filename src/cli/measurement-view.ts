@@ -40,9 +40,9 @@ export function formatFigure(value: number, unit: string): string {
   return unit === 'ratio' ? rounded(value) : `${rounded(value)} ${unit}`;
 }
 
-/** The least and the greatest. */
+/** The least and the greatest, or the one that they all are. */
 export function formatSpread(samples: readonly number[]): string {
-  return `${rounded(Math.min(...samples))}–${rounded(Math.max(...samples))}`;
+  return spread(rounded(Math.min(...samples)), rounded(Math.max(...samples)));
 }
 
 /** In UTC, to the second. */
@@ -70,8 +70,12 @@ function rowOf({ name, unit, samples, conditions }: Figure): string[] {
 
 function formatRange(range: Range | undefined, unit: string, divisor = 1): string {
   if (!range) return absent;
-  const [least, greatest] = [range.least, range.greatest].map((value) => Math.round(value / divisor));
-  return least === greatest ? `${least} ${unit}` : `${least}–${greatest} ${unit}`;
+  const [least = '', greatest = ''] = [range.least, range.greatest].map((value) => String(Math.round(value / divisor)));
+  return `${spread(least, greatest)} ${unit}`;
+}
+
+function spread(least: string, greatest: string): string {
+  return least === greatest ? least : `${least}–${greatest}`;
 }
 
 function reasonsOf(bits: number): string[] {

@@ -98,10 +98,10 @@ describe('on a terminal', () => {
     agent.say({ measurement: measurementOf('gpu-0') });
     agent.end();
     const { stderr, stdout } = await run();
-    const bars = (full: number) => '█'.repeat(full) + '░'.repeat(24 - full);
+    const bars = (full: number) => '█'.repeat(full) + '░'.repeat(16 - full);
     const first = `gpu-0  ${bars(0)}  0 of 4  fp32\u001b[K\n`;
-    const second = `gpu-1  ${bars(6)}  1 of 4  fp16\u001b[K\n`;
-    const later = `gpu-0  ${bars(12)}  2 of 4  int8\u001b[K\n`;
+    const second = `gpu-1  ${bars(4)}  1 of 4  fp16\u001b[K\n`;
+    const later = `gpu-0  ${bars(8)}  2 of 4  int8\u001b[K\n`;
     expect(stderr).toBe(
       `\r${first}\u001b[J\u001b[1A\r${first}${second}\u001b[J\u001b[2A\r${later}${second}\u001b[J\u001b[2A\r\u001b[J`,
     );
