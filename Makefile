@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 
 # What the tests need of Debian, and what the benchmarks need besides.
-TEST_PACKAGES  := gcc libc6-dev postgresql redis-server prometheus pocl-opencl-icd
+TEST_PACKAGES  := gcc libc6-dev postgresql redis-server prometheus pocl-opencl-icd clpeak
 BENCH_PACKAGES := golang-go golang-google-grpc-dev golang-github-grpc-ecosystem-go-grpc-prometheus-dev \
                   golang-github-prometheus-client-golang-dev golang-goprotobuf-dev protobuf-compiler nghttp2-client
 

@@ -34,6 +34,11 @@ const capabilities = {
     kind: 'required',
     present: () => existsSync('/etc/OpenCL/vendors') && readdirSync('/etc/OpenCL/vendors').length > 0,
   },
+  clpeak: {
+    what: "clpeak (Debian's package of that name)",
+    kind: 'required',
+    present: () => runs('clpeak', ['--version']),
+  },
   ptxas: { what: "CUDA's ptxas", kind: 'hardware', present: () => runs('ptxas', ['--version']) },
   'nvidia-gpu': { what: 'an NVIDIA GPU', kind: 'hardware', present: () => existsSync('/dev/nvidiactl') },
 } as const satisfies Record<string, Capability>;

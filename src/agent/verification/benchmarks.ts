@@ -63,6 +63,8 @@ const tensorOperations = (8 * (2 * 16 * 16 * 8)) / 32;
 const groupSize = 256;
 /** Groups for each compute unit: enough to fill it. */
 const groupsPerUnit = 16;
+/** Of a processor's memory, which is the host's and holds everything else too, what is filled and checked at most. */
+const checkedOfHost = 2 ** 30;
 const chaseSteps = 100_000;
 
 const measures: Readonly<Record<BenchmarkName, Measure>> = {
@@ -160,9 +162,9 @@ function counted(results: Buffer, iterations: number): boolean {
 function copyOnDevice(bench: Bench): Omit<Figure, 'benchmark' | 'median'> {
   const { device } = bench;
   const bytes = roomFor(bench, 2);
-  const grid = gridOf(device);
+  const grid = gridOver(device, bytes / 16);
   return withMemory(device, [bytes, bytes], ([from, to]) => {
-    device.launch(benchProgram, 'bench_fill', grid, [bytes / 4, itemsOf(grid), 1, from]);
+    fill(device, from, 1);
     const copy = () => device.launch(benchProgram, 'bench_copy', grid, [bytes / 16, itemsOf(grid), from, to]);
     const { iterations, samples } = repeated(bench, 1, (count) => times(count, copy));
     if (errorsIn(device, to, 1) > 0) throw new ComputeError('failed', 'bench_copy came to a wrong result');
@@ -188,19 +190,17 @@ function chase(bench: Bench): Omit<Figure, 'benchmark' | 'median'> {
   });
 }
 
-/** Fills nearly all memory with a pattern and reads it back, twice with other patterns; counts what differs. */
+/** Fills nearly all of a GPU's memory with a pattern and reads it back, twice with other patterns; counts what differs. */
 function checkMemory({ device, checkedShare }: Bench): Omit<Figure, 'benchmark' | 'median'> {
   const pieces: DeviceMemory[] = [];
   try {
-    const all = Math.floor(device.info.memoryBytes * checkedShare);
+    const share = Math.floor(device.info.memoryBytes * checkedShare);
+    const all = device.info.isCpu ? Math.min(share, checkedOfHost) : share;
     const largest = Math.min(device.info.maxAllocationBytes, 2 ** 31);
     for (let left = all; left >= 2 ** 20; left -= largest)
       pieces.push(device.allocate(aligned(Math.min(left, largest))));
-    const grid = gridOf(device);
     const pass = (number: number) => {
-      for (const [index, piece] of pieces.entries()) {
-        device.launch(benchProgram, 'bench_fill', grid, [piece.bytes / 4, itemsOf(grid), seedOf(number, index), piece]);
-      }
+      for (const [index, piece] of pieces.entries()) fill(device, piece, seedOf(number, index));
       return pieces.reduce((sum, piece, index) => sum + errorsIn(device, piece, seedOf(number, index)), 0);
     };
     return { unit: 'errors', samples: [pass(1), pass(2)] };
@@ -259,10 +259,15 @@ function withMemory<Sizes extends readonly number[], Result>(
   }
 }
 
+function fill(device: ComputeDevice, memory: DeviceMemory, seed: number): void {
+  const grid = gridOver(device, memory.bytes / 4);
+  device.launch(benchProgram, 'bench_fill', grid, [memory.bytes / 4, itemsOf(grid), seed, memory]);
+}
+
 function errorsIn(device: ComputeDevice, memory: DeviceMemory, seed: number): number {
   return withMemory(device, [4], ([errors]) => {
     device.upload(Buffer.alloc(4), errors);
-    const grid = gridOf(device);
+    const grid = gridOver(device, memory.bytes / 4);
     device.launch(benchProgram, 'bench_check', grid, [memory.bytes / 4, itemsOf(grid), seed, memory, errors]);
     const counted = Buffer.alloc(4);
     device.download(errors, counted);
@@ -296,6 +301,15 @@ function endOf(chain: Uint32Array): number {
 
 function gridOf({ info }: ComputeDevice): Grid {
   return { groups: info.units * groupsPerUnit, groupSize: Math.min(groupSize, info.maxGroupSize) };
+}
+
+/**
+ * The grid for kernels that go over memory. A GPU's work items take turns, so that neighbours read neighbouring places at
+ * the same moment. A processor does one item after the other: there each has one place, or it would leap through memory.
+ */
+function gridOver(device: ComputeDevice, places: number): Grid {
+  const grid = gridOf(device);
+  return device.info.isCpu ? { ...grid, groups: Math.ceil(places / grid.groupSize) } : grid;
 }
 
 function itemsOf({ groups, groupSize }: Grid): number {
