@@ -1,6 +1,8 @@
 // `gpubroker bench run` through a daemon: bars on a terminal, tables at the end, what is not measured, and Ctrl-C.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type RunningCacheServer, startCacheServer } from '../fixtures/cache-server.ts';
@@ -72,6 +74,22 @@ test('a GPU that is not there, a daemon that is not there, one that measures not
     code: 1,
     stderr: expect.stringContaining('the cache-server measures no GPU: the agent does'),
   });
+});
+
+test('a daemon that does not answer is given up after --timeout', async () => {
+  const socket = join(server.folder, 'silent.sock');
+  const silent = createServer(() => undefined).listen(socket);
+  onTestFinished(() => void silent.close());
+  await once(silent, 'listening');
+  const { code, stderr } = await command('bench', 'run', '--socket', socket, '--timeout', '300ms');
+  expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringContaining('did not answer within 300ms') });
+});
+
+test('a daemon that is stopped meanwhile is said so', async () => {
+  const running = run();
+  await vi.waitFor(() => expect(agent.requests).toHaveLength(1));
+  await server.stop();
+  expect(await running).toMatchObject({ code: 4, stderr: expect.stringContaining('GPUB_DAEMON_LOST') });
 });
 
 test('--device does not go together with names', async () => {
