@@ -143,6 +143,7 @@ class Broker {
         this.#verifications = createRecords({
           db: database.db,
           now,
+          registry,
           proofLifetime: options.verificationLifetime,
           history: createProductHistory(),
           leaderCheck: (trx) => leader.check(trx),

@@ -1,10 +1,12 @@
 // Keeps verifications: what nodes measured and what came of challenges, each with what follows for the GPU, its event and
 // its incident, in one transaction.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
+import type { Registry } from 'prom-client';
 import type { Samples } from '../../score/figures.ts';
 import type { Measurement } from '../../wire/gpubroker/device/v1/measurement.ts';
 import { closeIncidents, reportIncidents } from '../incidents/incidents.ts';
-import { invalid, notFound } from '../refusal.ts';
+import { invalid, notFound, Refusal } from '../refusal.ts';
 import { gpuReport } from '../registry/ingest/incidents.ts';
 import { storableText, storableTime } from '../registry/ingest/storable.ts';
 import type { Database, Queryable } from '../storage/database.ts';
@@ -13,25 +15,35 @@ import type { ProofRecords, ProofResult } from './contract.ts';
 import { type Grade, gradeOf, yardstickOf } from './grade.ts';
 import type { ProductHistory } from './history.ts';
 import { evidenceOf, type ReadResults, readResults } from './measurement.ts';
+import { verificationMetrics } from './metrics.ts';
 import { type LockedGpu, lockGpu, settleGpu, standingOf } from './standing.ts';
 import { type NewVerification, removeSurplus, storeSamples, storeVerification } from './storing.ts';
 
 export interface RecordsOptions {
   readonly db: Database;
   readonly now: () => Date;
+  readonly registry: Registry;
   /** How long a proof is good for, in milliseconds. */
   readonly proofLifetime: number;
   /** What products are usually measured at. */
   readonly history: ProductHistory;
   /** Called in every transaction; throws where this process may not write any more. */
   readonly leaderCheck?: ((trx: Queryable) => Promise<void>) | undefined;
+  /** How long a measurement waits for its GPU to be known, in milliseconds; 5 s by default. */
+  readonly patience?: number | undefined;
+  /** In [0, 1): spreads the pauses between looks. */
+  readonly random?: (() => number) | undefined;
 }
+
+/** A node sends what it measured behind its first inventory, which is stored meanwhile. */
+const usualPatience = 5_000;
+const firstPause = 100;
 
 /** Keeps what nodes measured, and what came of challenges. */
 export interface VerificationRecords extends ProofRecords {
   /**
    * Stores a measurement of one of a node's own GPUs. One that is stored already changes nothing.
-   * @throws Refusal `not-found` where the node has no such GPU; `invalid` for what no measurement holds
+   * @throws Refusal `not-found` where the node has no such GPU, also after some seconds; `invalid` for what no measurement holds
    */
   take(nodeId: string, measurement: Measurement): Promise<void>;
   /** Stores a result. One that is stored already changes nothing. @throws Refusal `not-found` for a GPU that is forgotten */
@@ -42,28 +54,53 @@ export interface VerificationRecords extends ProofRecords {
 export const failedProof = 'proof-failed';
 
 export function createRecords(options: RecordsOptions): VerificationRecords {
-  const { db, leaderCheck = async () => {} } = options;
-  const inTransaction = (work: (trx: Queryable) => Promise<void>) =>
-    transact(db, async (trx) => {
+  const { db, registry, leaderCheck = async () => {} } = options;
+  const count = verificationMetrics(registry);
+  const store = async (work: (trx: Queryable) => Promise<Found | undefined>) => {
+    const stored = await transact(db, async (trx) => {
       await leaderCheck(trx);
-      await work(trx);
+      return work(trx);
     });
+    if (stored) count(stored.kind, stored.outcome);
+  };
   return {
     take: async (nodeId, measurement) => {
       const results = readResults(measurement);
-      await inTransaction((trx) => storeMeasurement(trx, options, nodeId, measurement, results));
+      await patiently(options, () => store((trx) => storeMeasurement(trx, options, nodeId, measurement, results)));
     },
-    proven: (result) => inTransaction((trx) => storeProof(trx, options, result)),
+    proven: (result) => store((trx) => storeProof(trx, options, result)),
   };
 }
 
+/** Tries again while there is no such GPU. */
+async function patiently(
+  { patience = usualPatience, random = Math.random }: RecordsOptions,
+  work: () => Promise<void>,
+): Promise<void> {
+  const until = performance.now() + patience;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const pause = firstPause * 2 ** attempt * (0.5 + random() / 2);
+      if (!isUnknown(error) || performance.now() + pause > until) throw error;
+      await sleep(pause);
+    }
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof Refusal && error.kind === 'not-found';
+}
+
+/** @returns undefined where it is stored already, and what was stored otherwise */
 async function storeMeasurement(
   trx: Queryable,
   options: RecordsOptions,
   nodeId: string,
   measurement: Measurement,
   results: ReadResults,
-): Promise<void> {
+): Promise<Found | undefined> {
   const name = storableText(measurement.gpu, 253) ?? '';
   const gpu = await lockGpu(trx, sql`g.node_id = ${nodeId} and g.name = ${name}`);
   if (!gpu) throw notFound('GPU', name.slice(0, 64));
@@ -89,8 +126,9 @@ async function storeMeasurement(
       parts: grade.parts,
     },
   };
-  if (!(await storeOfGpu(trx, gpu, found, results.figures))) return;
+  if (!(await storeOfGpu(trx, gpu, found, results.figures))) return undefined;
   await follow(trx, options, gpu, found);
+  return found;
 }
 
 /** By the node's clock, which may show anything. */
@@ -106,7 +144,7 @@ function ofHardware(gpu: LockedGpu, { label }: Measurement, grade: Grade): Omit<
   return { outcome: 'unsupported', score: null, reason: 'simulated', message };
 }
 
-async function storeProof(trx: Queryable, options: RecordsOptions, result: ProofResult): Promise<void> {
+async function storeProof(trx: Queryable, options: RecordsOptions, result: ProofResult): Promise<Found | undefined> {
   const { id, nodeId, gpuId, at, outcome, reason = null, message, evidence } = result;
   const gpu = await lockGpu(trx, sql`g.id = ${gpuId} and g.node_id = ${nodeId}`);
   if (!gpu) throw notFound('GPU', gpuId);
@@ -114,9 +152,9 @@ async function storeProof(trx: Queryable, options: RecordsOptions, result: Proof
     ...{ id, at, kind: 'proof', outcome, reason, message, evidence },
     ...{ score: null, effort: null, started_at: null, ended_at: null },
   };
-  if (!(await storeOfGpu(trx, gpu, found, []))) return;
+  if (!(await storeOfGpu(trx, gpu, found, []))) return undefined;
   // What could not be asked says nothing.
-  if (outcome === 'unsupported') return;
+  if (outcome === 'unsupported') return found;
   await follow(trx, options, gpu, found);
   if (outcome === 'passed') {
     const named = { kind: failedProof, subject: `gpu:${gpu.id}` };
@@ -125,6 +163,7 @@ async function storeProof(trx: Queryable, options: RecordsOptions, result: Proof
     const details = { verification: id, reason, message, product: gpu.product };
     await reportIncidents(trx, options.now(), [gpuReport(gpu, gpu.hostname, failedProof, details)]);
   }
+  return found;
 }
 
 type Found = Omit<NewVerification, 'gpu_id' | 'node_id' | 'provider_id' | 'product' | 'label'>;

@@ -148,6 +148,29 @@ test('an admin maps a model, and GPUs that are there get the product', async () 
   expect((await admin.delete(`/products/mappings?${key}`)).status).toBe(404);
 });
 
+test('a GPU that is sold as something else has to be verified anew', async () => {
+  const api = await startRegistryApi();
+  const node = await addNode(api.db, api.principals.provider.accountId);
+  const model = 'NVIDIA Odd Card';
+  const odd = { model, memory_bytes: 46_068 * 2 ** 20, product: null, form_factor: null, interconnect: null };
+  const at = new Date('2026-01-01T00:00:00Z');
+  const verified = { ...odd, label: 'challenge-verified' as const, score: 90, verified_at: at, measured_at: at };
+  const gpu = await addGpu(api.db, node, verified);
+  const simulated = await addGpu(api.db, node, { ...odd, source: 'simulated', label: 'simulated' });
+  const admin = api.as('admin');
+  const shown = async (id: string) => (await admin.get(`/gpus/${id}`)).body;
+  expect(await shown(gpu)).toMatchObject({ label: 'challenge-verified', verified_at: at.toISOString() });
+  const mapping = { vendor: 'nvidia', model, memory_gb: 48, form_factor: 'PCIE', interconnect: 'PCIe4' };
+  await admin.post('/products/mappings', { ...mapping, product: 'ODD-PCIE-48GB' });
+  const anew = { label: 'self-reported', score: null, verified_at: null, measured_at: null };
+  expect(await shown(gpu)).toMatchObject({ product: 'ODD-PCIE-48GB', ...anew });
+  expect(await shown(simulated)).toMatchObject({ product: 'SIM-ODD-PCIE-48GB', label: 'simulated' });
+  const events = await api.db.selectFrom('journal').select('data').where('gpu_id', '=', gpu).execute();
+  expect(events).toMatchObject([{ data: anew }]);
+  const { identified_at } = await api.db.selectFrom('gpus').selectAll().where('id', '=', gpu).executeTakeFirstOrThrow();
+  expect(identified_at).not.toBeNull();
+});
+
 test.each([
   [{ product: 'SIM-ODD-PCIE-48GB' }, 'body.product'],
   [{ product: 'ODD-PCIE-80GB' }, 'body.product'],

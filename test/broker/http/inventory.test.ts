@@ -52,6 +52,15 @@ test('a snapshot shows every GPU as it was, and none that was gone', async () =>
   expect((await api.as('consumer').get(`/inventory/snapshot?at=${minute(9).toISOString()}`)).body.items).toEqual([]);
 });
 
+test('what an event says of a verification is no part of the GPU', async () => {
+  const api = await startRegistryApi();
+  const node = await addNode(api.db, api.principals.provider.accountId);
+  const gpu = { product: 'H100-SXM5-80GB', health: 'healthy', label: 'measured' };
+  await happen(api, node, 'gpu.measured', newId(), minute(1), { ...gpu, verification: { kind: 'measurement' } });
+  const { body } = await api.as('provider').get(`/inventory/snapshot?at=${minute(2).toISOString()}`);
+  expect(body.items.map((item: { gpu: unknown }) => item.gpu)).toEqual([gpu]);
+});
+
 test('a snapshot steps over any number of GPUs that are gone', async () => {
   const api = await startRegistryApi();
   const node = await addNode(api.db, api.principals.provider.accountId);

@@ -1,8 +1,9 @@
 // What is kept of verifications: once, by whom it may be said, within bounds, and so that scores can be made again.
+import { Registry } from 'prom-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { newId } from '../../../src/broker/ids.ts';
 import { expireLabels } from '../../../src/broker/verification/expiry.ts';
-import { readHistory } from '../../../src/broker/verification/history.ts';
+import { createProductHistory, readHistory } from '../../../src/broker/verification/history.ts';
 import { scoreAgain } from '../../../src/broker/verification/read.ts';
 import { mostEvidence, mostKept } from '../../../src/broker/verification/storing.ts';
 import { testDatabase } from '../../fixtures/database.ts';
@@ -315,6 +316,35 @@ test('history counts the newest measurement of GPUs that have proven what they a
   expect(await readHistory(db, product, 'cuda')).toMatchObject({ fp32: [44], 'memory-check': [0] });
   expect(await readHistory(db, product, 'opencl')).toEqual({});
   expect(await readHistory(db, 'H200-SXM5-141GB', 'cuda')).toEqual({});
+});
+
+test('history is read anew after some minutes, for each product and interface', async () => {
+  const { db, nodeId, records, clock, prove } = await setUp();
+  let time = 0;
+  const history = createProductHistory(() => time);
+  const product = 'H100-SXM5-80GB';
+  await prove();
+  expect(await history.of(db, product, 'cuda')).toEqual({});
+  clock.advance(1000);
+  await records.take(nodeId, measurementOf('gpu-a'));
+  time += 299_000;
+  expect(await history.of(db, product, 'cuda')).toEqual({});
+  expect(await history.of(db, null, 'cuda')).toEqual({});
+  time += 2_000;
+  expect(await history.of(db, product, 'cuda')).toMatchObject({ fp32: [healthy.fp32] });
+});
+
+test('what is stored is counted, once', async () => {
+  const { db, nodeId, gpuId, clock } = await setUp();
+  const registry = new Registry();
+  const records = testRecords({ db, now: clock.now, registry });
+  const measurement = measurementOf('gpu-a');
+  await records.take(nodeId, measurement);
+  await records.take(nodeId, measurement);
+  await records.proven(proofOf({ nodeId, gpuId }, clock.now(), { outcome: 'unsupported' }));
+  const metrics = await registry.metrics();
+  expect(metrics).toContain('gpubroker_verifications_total{kind="measurement",outcome="passed"} 1');
+  expect(metrics).toContain('gpubroker_verifications_total{kind="proof",outcome="unsupported"} 1');
 });
 
 test('who does not lead writes nothing', async () => {
