@@ -15,7 +15,7 @@ import type { ProofRecords, ProofResult } from './contract.ts';
 import { type Grade, gradeOf, yardstickOf } from './grade.ts';
 import type { ProductHistory } from './history.ts';
 import { evidenceOf, type ReadResults, readResults } from './measurement.ts';
-import { verificationMetrics } from './metrics.ts';
+import { verificationMetrics } from './record-metrics.ts';
 import { type LockedGpu, lockGpu, settleGpu, standingOf } from './standing.ts';
 import { type NewVerification, removeSurplus, storeSamples, storeVerification } from './storing.ts';
 
