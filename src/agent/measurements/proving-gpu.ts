@@ -41,7 +41,8 @@ export class ProvingGpu {
   #waiting: Waiting | undefined;
   #opened = 0;
   readonly #watch: Watch;
-  #watched: ReturnType<Watch> = () => undefined;
+  /** Ends the watch that there is. */
+  #unwatch: ReturnType<Watch> | undefined;
 
   /** @param measuring a process that has been ordered to prove, on the GPU that was taken */
   constructor(taken: TakenGpu, measuring: Measuring, watch: Watch = () => () => undefined) {
@@ -67,7 +68,7 @@ export class ProvingGpu {
   async begin(start: Start): Promise<Answer<'committed'>> {
     this.#require('ready', 'begin comes once, when the GPU is ready');
     this.#state = 'committing';
-    this.#watched = this.#watch();
+    this.#unwatch = this.#watch();
     const committed = await this.#ask({ kind: 'begin', start }, 'committed');
     this.#state = 'committed';
     return committed;
@@ -96,6 +97,13 @@ export class ProvingGpu {
     this.#waiting = undefined;
     this.#watched();
     this.#measuring.stop();
+  }
+
+  /** How the GPU was; the second time nothing is known. */
+  #watched(): RunConditions | undefined {
+    const unwatch = this.#unwatch;
+    this.#unwatch = undefined;
+    return unwatch?.();
   }
 
   #require(state: State, rule: string): void {
