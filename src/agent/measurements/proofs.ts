@@ -12,7 +12,7 @@ import {
   ProofReady,
   type ProofRow,
 } from '../../wire/gpubroker/node/v1/proof.ts';
-import { startMeasuring } from '../verification/measuring.ts';
+import { onSurvivor, startMeasuring } from '../verification/measuring.ts';
 import type { Work } from '../verification/proof.ts';
 import { type FreeGpus, NotFree } from './contract.ts';
 import { type AskedStep, ProofRefused, readBegin, readOpen, readPrepare, readRows, readStep } from './proof-steps.ts';
@@ -39,6 +39,10 @@ export class Proofs {
 
   constructor(options: ProofsOptions) {
     this.#options = options;
+    onSurvivor((pid, device) => {
+      const held = 'a measuring process survives SIGKILL: the kernel holds it in a call of the driver';
+      options.log.error({ pid, device }, held);
+    });
   }
 
   /** Never rejects: what goes wrong is the reason of the refusal. */

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ComputeError, type ComputeInfo } from './compute.ts';
 import type { Order, Report, Said } from './orders.ts';
-import { Survivors } from './survivors.ts';
+import { type SurvivorListener, Survivors } from './survivors.ts';
 
 const entry = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './measure.ts' : './measure.js', import.meta.url),
@@ -40,6 +40,11 @@ interface Terms {
 }
 
 const allSurvivors = new Survivors();
+
+/** Tells of every process of this program that could not be killed. */
+export function onSurvivor(listener: SurvivorListener): void {
+  allSurvivors.onSurvivor(listener);
+}
 
 /**
  * Starts a process; where one that could not be killed is in the way, what comes of it is the fault `busy`.

@@ -15,6 +15,8 @@ const plan = { samples: 1_000, sampleMs: 60_000, checkedShare: 0.5, bufferBytes:
 /** Starts processes, and kills them only when it is told to. */
 function undertaker() {
   const survivors = new Survivors(patience);
+  const told: [pid: number, device: number | undefined][] = [];
+  survivors.onSurvivor((...survivor) => told.push(survivor));
   const held: ChildProcess[] = [];
   let holding = true;
   const killed: ChildProcess[] = [];
@@ -30,7 +32,7 @@ function undertaker() {
     for (const process of held.splice(0)) process.kill('SIGKILL');
   };
   onTestFinished(letDie);
-  return { bench, held, killed, letDie };
+  return { bench, held, killed, letDie, told };
 }
 
 /** Goes on when the first report has come. */
@@ -50,11 +52,11 @@ async function stopped(measuring: Measuring): Promise<unknown> {
 const survived = { fault: 'busy', message: expect.stringContaining('could not be killed') };
 
 test('its device is busy until it is gone; others are not, and nobody waits for it', { timeout: 60_000 }, async () => {
-  const { bench, held, letDie } = undertaker();
+  const { bench, held, letDie, told } = undertaker();
   const started = performance.now();
   expect(await stopped(bench(0))).toMatchObject({ fault: 'failed', message: 'the measurement was stopped' });
   expect(performance.now() - started).toBeGreaterThan(patience);
-  expect(held).toHaveLength(1);
+  expect(told).toEqual([[held[0]?.pid, 0]]);
   await expect(bench(0)[Symbol.asyncIterator]().next()).rejects.toMatchObject(survived);
   await expect(bench(0)[Symbol.asyncIterator]().next()).rejects.toThrow(`pid ${held[0]?.pid}`);
   // There is no device 99, but nothing else is in its way.
@@ -82,9 +84,10 @@ test('with two of them nothing is measured', { timeout: 60_000 }, async () => {
 });
 
 test('one that dies when it is killed is gone before its reader goes on', { timeout: 60_000 }, async () => {
-  const { bench, killed, letDie } = undertaker();
+  const { bench, killed, letDie, told } = undertaker();
   letDie();
   expect(await stopped(bench(0))).toMatchObject({ fault: 'failed' });
   expect(killed.map(({ signalCode }) => signalCode)).toEqual(['SIGKILL']);
   expect(await stopped(bench(0))).toMatchObject({ fault: 'failed' });
+  expect(told).toEqual([]);
 });
