@@ -1,5 +1,5 @@
 // The broker put together, as steps of a daemon's life: storage, who leads, what nodes report, the
-// market, nodes, alerts, jobs, API.
+// market, nodes, challenges, alerts, jobs, API.
 import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,6 @@ import { bootstrapAdmin } from './identity/bootstrap.ts';
 import { type RunningJobs, startJobs } from './jobs/jobs.ts';
 import { type HeldGpus, tellHeldGpus } from './market/held-gpus.ts';
 import { type OpenMarket, openMarket } from './open-market.ts';
-import { Refusal } from './refusal.ts';
 import { cleanUpInventory } from './registry/clean-up.ts';
 import { createIngest, type IngestService } from './registry/ingest/ingest.ts';
 import { lastBackup } from './storage/administration.ts';
@@ -29,10 +28,13 @@ import { prepared } from './storage/folder.ts';
 import { openStorage, type Storage } from './storage/open.ts';
 import { type RunningTelemetryStore, startTelemetryStore } from './telemetry/store.ts';
 import { loadTls, type Tls } from './tls/load.ts';
-import type { Challenger } from './verification/contract.ts';
+import { challengePlans } from './verification/challenge-plan.ts';
+import { createChallenger, type RunningChallenger } from './verification/challenger.ts';
 import { expireLabels } from './verification/expiry.ts';
 import { createProductHistory } from './verification/history.ts';
+import { readPlans } from './verification/plans-file.ts';
 import { createRecords, type VerificationRecords } from './verification/records.ts';
+import { createVerifier } from './verification/verifier.ts';
 
 /** Where a broker can be reached, for the commands of its machine. */
 const endpointsFile = 'endpoints.json';
@@ -46,6 +48,7 @@ export function brokerSteps(context: DaemonContext<BrokerOptions>): readonly Ste
     broker.recordsStep(),
     broker.marketStep(),
     broker.nodeLinkStep(),
+    broker.challengesStep(),
     broker.alertsStep(),
     broker.jobsStep(),
     broker.backupsStep(),
@@ -62,16 +65,11 @@ class Broker {
   #telemetry!: RunningTelemetryStore;
   #ingest!: IngestService;
   #verifications!: VerificationRecords;
-  /** Who challenges is still to come. */
-  readonly #challenger: Challenger = {
-    challengeNow: async () => {
-      throw new Refusal('unavailable', 'GPUB_UNAVAILABLE', 'this broker does not challenge nodes yet');
-    },
-  };
   #tail!: Tail;
   #market!: OpenMarket;
   #heldGpus!: HeldGpus;
   #nodeLink!: NodeLink;
+  #challenger!: RunningChallenger;
   #alerting!: Alerting;
   #jobs!: RunningJobs;
   #api!: HttpApi;
@@ -211,6 +209,31 @@ class Broker {
         await this.#nodeLink.stop(force);
         this.#tls.close();
       },
+    };
+  }
+
+  /** GPUs prove what they are. */
+  challengesStep(): Step {
+    const { options, log, registry } = this.#context;
+    return {
+      name: 'challenges',
+      start: () => {
+        const { links } = this.#nodeLink;
+        this.#challenger = createChallenger({
+          db: this.#storage.database.db,
+          ask: (nodeId, work, deadline) => links.challenge(nodeId, work, deadline),
+          isLive: (nodeId) => links.isLive(nodeId),
+          verifier: createVerifier({ log, random: Math.random }),
+          plans: challengePlans(readPlans(options.challengePlans)),
+          records: this.#verifications,
+          log,
+          now: this.#now,
+          registry,
+          interval: options.challengeInterval,
+        });
+        this.#challenger.start();
+      },
+      stop: () => this.#challenger.stop(),
     };
   }
 

@@ -55,6 +55,16 @@ const table = {
     min: '1m',
     max: '8760h',
   }),
+  'challenge-interval': duration({
+    description: 'How often a GPU has to prove what it is, on average, at times that nobody can guess; 0s for never',
+    default: '24h',
+    min: '0s',
+    max: '720h',
+  }),
+  'challenge-plans': path({
+    description: 'JSON file with what GPUs of a product are asked, in place of what follows from its data sheet',
+    default: '',
+  }),
   'verification-lifetime': duration({
     description: 'How long a GPU is challenge-verified after a proof; longer while it is sold',
     default: '168h',

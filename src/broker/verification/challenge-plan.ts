@@ -40,8 +40,6 @@ const shares: readonly (readonly [capability: number, share: number])[] = [
 const slowestFactor = 1.5;
 /** What does not depend on the device: the way there and back, and the processes at both ends. */
 const overheadMs = 500;
-/** For each row: its hash is fetched from the device, and the tree above it is made by the node's processor. */
-const overheadMsPerRow = 0.0002;
 /** The largest size is taken that the memory has room for, and that comes to so many rounds. */
 const sizes = [16_384, 8_192, 4_096, 2_048];
 const leastRounds = 8;
@@ -81,7 +79,7 @@ function planFor(reference: Reference, share: number | undefined): ChallengePlan
     const fits = size ** 2 * bytesPerElement <= (reference.memoryGb * 2 ** 30) / 2;
     if (!fits || rounds < leastRounds) continue;
     const expectedMs = Math.round((rounds * peakMsPerRound) / share);
-    const slowestMs = Math.round(expectedMs * slowestFactor + overheadMs + size * rounds * overheadMsPerRow);
+    const slowestMs = Math.round(expectedMs * slowestFactor + overheadMs);
     return { size, rounds, places, expectedMs, slowestMs, fastestMs: Math.round(rounds * peakMsPerRound) };
   }
   return undefined;

@@ -7,8 +7,7 @@
 //   its node's stream has ended                                               -- interrupted
 //
 // Pods, processes and streams are the node's own word: they interrupt a GPU twice, and the third time in a row, without a
-// verdict in between, it has failed. And a GPU that bears the label of a passed challenge and lets itself not be challenged
-// at all, while the broker takes it for free, has failed the eighth time in a row.
+// verdict in between, it has failed. A GPU that is never ready needs no rule: its label runs out.
 import type { SessionEnd } from './session.ts';
 
 /** What the broker knows of a GPU after its challenge. */
@@ -17,47 +16,34 @@ export interface GpuNow {
   readonly sold: boolean;
   /** Its node shows a pod or a process on it. */
   readonly occupied: boolean;
-  /** It bears the label of a passed challenge. */
-  readonly proven: boolean;
 }
 
-/** What is remembered of a GPU: how often in a row it came to no verdict. */
-export interface Evasions {
-  readonly interrupted: number;
-  readonly refused: number;
-}
-
-export const noEvasions: Evasions = { interrupted: 0, refused: 0 };
-
-/** A GPU fails when it comes to so many in a row. */
+/** A GPU that was interrupted so often in a row has failed. */
 export const mostInterruptions = 3;
-export const mostRefusals = 8;
 
-/** Decides on an end without a verdict; others stay as they are, and end the row. */
-export function weigh(end: SessionEnd, now: GpuNow, before: Evasions): { end: SessionEnd; evasions: Evasions } {
-  if (end.state === 'broken-off') return weighSilence(end, now, before);
-  if (end.state !== 'not-now') return { end, evasions: noEvasions };
-  if (now.sold || now.occupied || !now.proven || isOurs(end.reason)) return { end, evasions: before };
-  const refused = before.refused + 1;
-  if (refused < mostRefusals) return { end, evasions: { ...before, refused } };
-  return failed(end, `it was not to be challenged, ${refused} times in a row: ${end.message}`);
+/** What an end counts for. */
+export interface Weighed {
+  readonly end: SessionEnd;
+  /** How often in a row the GPU was interrupted by now. */
+  readonly interruptions: number;
 }
 
-function weighSilence(end: SessionEnd, { sold, occupied }: GpuNow, before: Evasions) {
-  const notNow = { ...end, state: 'not-now' as const };
-  if (sold) return { end: notNow, evasions: before };
+/**
+ * Decides on a GPU that has broken off; other ends stay as they are, and a verdict ends the row.
+ *
+ * @param before how often in a row the GPU was interrupted
+ */
+export function weigh(end: SessionEnd, { sold, occupied }: GpuNow, before: number): Weighed {
+  if (end.state === 'not-now') return { end, interruptions: before };
+  if (end.state !== 'broken-off') return { end, interruptions: 0 };
+  if (sold) return { end: { ...end, state: 'not-now' }, interruptions: before };
   const isInterruption = end.reason === 'gone' || (end.reason === 'refused' && occupied);
-  const interrupted = before.interrupted + 1;
   if (!isInterruption) return failed(end, end.message);
-  if (interrupted < mostInterruptions) return { end: notNow, evasions: { ...before, interrupted } };
-  return failed(end, `its work was interrupted, ${interrupted} times in a row: ${end.message}`);
+  const interruptions = before + 1;
+  if (interruptions < mostInterruptions) return { end: { ...end, state: 'not-now' }, interruptions };
+  return failed(end, `its work was interrupted, ${interruptions} times in a row: ${end.message}`);
 }
 
-function failed(end: SessionEnd, message: string): { end: SessionEnd; evasions: Evasions } {
-  return { end: { ...end, state: 'failed', reason: 'no-answer', message }, evasions: noEvasions };
-}
-
-/** The broker's own troubles, and nodes that are not there: they are offline, which sells nothing. */
-function isOurs(reason: string | undefined): boolean {
-  return reason === 'broker' || reason === 'verifier' || reason === 'gone' || reason === 'unasked';
+function failed(end: SessionEnd, message: string): Weighed {
+  return { end: { ...end, state: 'failed', reason: 'no-answer', message }, interruptions: 0 };
 }

@@ -31,7 +31,7 @@ export interface SessionGpu {
 
 /** How it ended for one GPU. */
 export interface SessionEnd {
-  readonly gpu: SessionGpu;
+  readonly gpu: Omit<SessionGpu, 'plan'>;
   /** The proof's id. */
   readonly id: string;
   readonly at: Date;

@@ -1,0 +1,314 @@
+// Challenges GPUs for as long as the broker leads: looks every few seconds who is due, conducts rounds, weighs what came of
+// them, and hands results on. One round a provider at a time, and a few in all.
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
+import { Backoff } from '../../daemon/backoff.ts';
+import type { Log } from '../../daemon/logger.ts';
+import { newId } from '../ids.ts';
+import { Refusal } from '../refusal.ts';
+import type { Queryable } from '../storage/database.ts';
+import { type CandidateNode, candidateGpus, candidateNodes, usesOf } from './candidates.ts';
+import type { ChallengePlans } from './challenge-plan.ts';
+import type { ChallengeOutcome, Challenger, ProofRecords } from './contract.ts';
+import { weigh } from './excuses.ts';
+import { type ChallengeMetrics, challengeMetrics, reasonLabel } from './metrics.ts';
+import { conductRound, nodesOfRound, type RoundEnd, shuffled } from './round.ts';
+import { type Load, Schedule } from './schedule.ts';
+import type { SessionTools } from './session.ts';
+import type { AskNode } from './steps.ts';
+import type { Verifier } from './verifier.ts';
+
+export interface ChallengerOptions {
+  readonly db: Queryable;
+  readonly ask: AskNode;
+  /** Whether the node is connected. */
+  readonly isLive: (nodeId: string) => boolean;
+  readonly verifier: Verifier;
+  readonly plans: ChallengePlans;
+  readonly records: ProofRecords;
+  readonly log: Log;
+  readonly now: () => Date;
+  readonly registry: Registry;
+  /** Milliseconds from one challenge of a GPU to the next, on average; 0: only on request. */
+  readonly interval: number;
+  /** Monotonic, in milliseconds; of this process by default. */
+  readonly clock?: () => number;
+  /** Milliseconds from one look to the next. */
+  readonly lookInterval?: number;
+}
+
+/** A challenger that can run. */
+export interface RunningChallenger extends Challenger {
+  start(): void;
+  /** Breaks off what is under way, without a result. */
+  stop(): Promise<void>;
+}
+
+const mostRounds = 2;
+/** On request, besides these. */
+const mostRequested = 4;
+/** As many as may be connected. */
+const mostNodes = 12_000;
+/** GPUs whose interruptions are remembered. */
+const mostInterrupted = 100_000;
+const lookEvery = 15_000;
+/** Milliseconds until a node of which no GPU let itself be challenged is asked again. */
+const nodeBackoff = { first: 2 * 60_000, longest: 6 * 3_600_000 };
+const storeBackoff = { first: 1_000, longest: 30_000 };
+const storeAttempts = 6;
+
+/** Makes it; nothing happens until `start`, but on request. */
+export function createChallenger(options: ChallengerOptions): RunningChallenger {
+  return new RandomChallenger(options);
+}
+
+/** A node that does not let itself be challenged. */
+interface Reluctant {
+  readonly backoff: Backoff;
+  until: number;
+}
+
+class RandomChallenger implements RunningChallenger {
+  readonly #options: ChallengerOptions;
+  readonly #clock: () => number;
+  readonly #tools: SessionTools;
+  readonly #metrics: ChallengeMetrics;
+  readonly #schedule: Schedule;
+  readonly #stopping = new AbortController();
+  /** The nodes of rounds that are under way, and the providers of those that were due. */
+  readonly #nodes = new Set<string>();
+  readonly #providers = new Set<string>();
+  readonly #rounds = new Set<Promise<unknown>>();
+  #requested = 0;
+  readonly #reluctant = new Map<string, Reluctant>();
+  /** Of GPUs, how often in a row they were interrupted. */
+  readonly #interruptions = new Map<string, number>();
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(options: ChallengerOptions) {
+    const { registry, verifier, now, interval, clock = () => performance.now() } = options;
+    const { signal } = this.#stopping;
+    this.#options = options;
+    this.#clock = clock;
+    this.#metrics = challengeMetrics(registry, () => this.#rounds.size);
+    this.#schedule = new Schedule({ interval, nodesOfRound, random: secretFraction });
+    this.#tools = {
+      ask: (...asked) => untilAborted(options.ask(...asked), signal),
+      verifier,
+      clock,
+      now,
+      newId: () => newId(now().getTime()),
+      randomBytes,
+      random: () => randomBytes(4).readUInt32LE(),
+    };
+  }
+
+  start(): void {
+    if (this.#options.interval > 0) this.#looking = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the broker stops'));
+    await this.#options.verifier.close();
+    await this.#looking;
+    await Promise.allSettled(this.#rounds);
+  }
+
+  async challengeNow(nodeId: string): Promise<readonly ChallengeOutcome[]> {
+    const { db, isLive } = this.#options;
+    if (!isLive(nodeId)) throw new Refusal('unavailable', 'GPUB_NODE_OFFLINE', `the node ${nodeId} is not connected`);
+    if (this.#nodes.has(nodeId)) {
+      throw new Refusal('conflict', 'GPUB_CHALLENGE_RUNNING', `the node ${nodeId} is being challenged`);
+    }
+    if (this.#requested >= mostRequested) {
+      const message = `${mostRequested} challenges that were asked for are under way`;
+      throw new Refusal('too-many', 'GPUB_TOO_MANY_CHALLENGES', message, { retryAfter: 30 });
+    }
+    this.#requested += 1;
+    // Before anything is waited for: nobody else takes it.
+    this.#nodes.add(nodeId);
+    try {
+      if ((await candidateGpus(db, [nodeId])).length === 0) {
+        throw new Refusal('conflict', 'GPUB_NO_FREE_GPU', `no GPU of the node ${nodeId} is free to be challenged`);
+      }
+      return (await this.#conduct([nodeId])).map(outcomeOf);
+    } finally {
+      this.#nodes.delete(nodeId);
+      this.#requested -= 1;
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { log, lookInterval = lookEvery } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#look();
+      } catch (error) {
+        log.warn({ err: error }, 'it could not be found out whose GPUs are to be challenged: trying again');
+      }
+      await sleep(lookInterval * (0.5 + secretFraction()), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Begins the rounds that are due. */
+  async #look(): Promise<void> {
+    const candidates = await candidateNodes(this.#options.db, mostNodes);
+    const now = this.#clock();
+    this.#forgetGone(candidates, now);
+    const ready = candidates.filter(({ nodeId }) => this.#isReady(nodeId, now));
+    const byProvider = Map.groupBy(ready, ({ providerId }) => providerId);
+    const loads = new Map([...byProvider].map(([id, nodes]) => [id, loadOf(nodes)]));
+    for (const provider of shuffled(this.#schedule.due(now, loads))) {
+      if (this.#providers.size >= mostRounds) return;
+      if (this.#providers.has(provider) || this.#stopping.signal.aborted) continue;
+      const nodes = chooseNodes(byProvider.get(provider) ?? []);
+      this.#schedule.began(provider, now, loads.get(provider) as Load);
+      this.#begin(provider, nodes);
+    }
+  }
+
+  #isReady(nodeId: string, now: number): boolean {
+    const until = this.#reluctant.get(nodeId)?.until ?? 0;
+    return until <= now && !this.#nodes.has(nodeId) && this.#options.isLive(nodeId);
+  }
+
+  #forgetGone(candidates: readonly CandidateNode[], now: number): void {
+    const there = new Set(candidates.map(({ nodeId }) => nodeId));
+    for (const [id, { until }] of this.#reluctant) {
+      if (!there.has(id) && until + nodeBackoff.longest < now) this.#reluctant.delete(id);
+    }
+  }
+
+  #begin(provider: string, nodeIds: readonly string[]): void {
+    this.#providers.add(provider);
+    for (const id of nodeIds) this.#nodes.add(id);
+    void this.#conduct(nodeIds)
+      .then((ends) => {
+        // Whoever was interrupted is asked again before long.
+        if (ends.some(({ end }) => this.#interruptions.has(end.gpu.gpuId)))
+          this.#schedule.hurry(provider, this.#clock());
+      })
+      .catch((error: unknown) => this.#options.log.warn({ err: error, provider }, 'a round of challenges failed'))
+      .finally(() => {
+        this.#providers.delete(provider);
+        for (const id of nodeIds) this.#nodes.delete(id);
+      });
+  }
+
+  /** A whole round, with everything that follows from it. */
+  #conduct(nodeIds: readonly string[]): Promise<readonly RoundEnd[]> {
+    const round = this.#challenge(nodeIds);
+    this.#rounds.add(round);
+    const ended = () => this.#rounds.delete(round);
+    round.then(ended, ended);
+    return round;
+  }
+
+  async #challenge(nodeIds: readonly string[]): Promise<readonly RoundEnd[]> {
+    const { db, plans, log } = this.#options;
+    const ends = await conductRound(db, nodeIds, plans, this.#tools);
+    // What was broken off by the broker itself is nobody's failure.
+    if (this.#stopping.signal.aborted) return [];
+    const uses = await usesOf(
+      db,
+      ends.map(({ end }) => end.gpu.gpuId),
+    );
+    const weighed = ends.map(({ nodeId, end: before }) => {
+      const { gpuId } = before.gpu;
+      const use = uses.get(gpuId) ?? { sold: false, occupied: false };
+      const { end, interruptions } = weigh(before, use, this.#interruptions.get(gpuId) ?? 0);
+      this.#remember(gpuId, interruptions);
+      return { nodeId, end };
+    });
+    this.#learn(nodeIds, weighed);
+    for (const one of weighed) {
+      this.#count(one);
+      if (one.end.state !== 'not-now') await this.#store(one);
+    }
+    const states = Map.groupBy(weighed, ({ end }) => end.state);
+    const counts = Object.fromEntries([...states].map(([state, those]) => [state, those.length]));
+    log.info({ nodes: nodeIds.length, ...counts }, 'a round of challenges has ended');
+    return weighed;
+  }
+
+  #remember(gpuId: string, interruptions: number): void {
+    this.#interruptions.delete(gpuId);
+    if (interruptions > 0) this.#interruptions.set(gpuId, interruptions);
+    const [oldest] = this.#interruptions.keys();
+    if (this.#interruptions.size > mostInterrupted && oldest !== undefined) this.#interruptions.delete(oldest);
+  }
+
+  /** A node of which no GPU came to a verdict is left alone for a while. */
+  #learn(nodeIds: readonly string[], ends: readonly RoundEnd[]): void {
+    for (const nodeId of nodeIds) {
+      const isDone = ends.some(({ nodeId: id, end }) => id === nodeId && end.state !== 'not-now');
+      if (isDone) this.#reluctant.delete(nodeId);
+      else {
+        const { backoff } = this.#reluctant.get(nodeId) ?? { backoff: new Backoff(nodeBackoff, secretFraction) };
+        this.#reluctant.set(nodeId, { backoff, until: this.#clock() + backoff.next() });
+      }
+    }
+  }
+
+  #count({ end }: RoundEnd): void {
+    this.#metrics.ended.inc({ outcome: end.state, reason: reasonLabel(end.reason) });
+    if (end.answerMs !== undefined) this.#metrics.seconds.observe(end.answerMs / 1000);
+    if (end.verdictSeconds > 0) this.#metrics.verdictSeconds.observe(end.verdictSeconds);
+  }
+
+  /** Tries until it is stored, for some minutes; of a GPU that is forgotten by now nothing is kept. */
+  async #store({ nodeId, end }: RoundEnd): Promise<void> {
+    const { records, log } = this.#options;
+    const { signal } = this.#stopping;
+    const backoff = new Backoff(storeBackoff, secretFraction);
+    const { id, at, reason, message, evidence, state } = end;
+    const { gpuId, name: gpu } = end.gpu;
+    const outcome = state as 'passed' | 'failed' | 'unsupported';
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await records.proven({ id, nodeId, gpuId, gpu, at, outcome, reason, message, evidence });
+      } catch (error) {
+        if (error instanceof Refusal || attempt === storeAttempts || signal.aborted) {
+          return log.error({ err: error, gpuId, outcome, reason }, 'the result of a challenge is lost');
+        }
+        await sleep(backoff.next(), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+}
+
+function loadOf(nodes: readonly CandidateNode[]): Load {
+  return { nodes: nodes.length, isNew: nodes.some(({ isNew }) => isNew) };
+}
+
+/** Those with GPUs that were never challenged first, else any. */
+function chooseNodes(nodes: readonly CandidateNode[]): string[] {
+  return shuffled(nodes)
+    .sort((a, b) => Number(b.isNew) - Number(a.isNew))
+    .slice(0, nodesOfRound)
+    .map(({ nodeId }) => nodeId);
+}
+
+function outcomeOf({ end }: RoundEnd): ChallengeOutcome {
+  const { id, state, reason, message } = end;
+  const outcome = state === 'broken-off' ? 'not-now' : state;
+  const { gpuId, name: gpu } = end.gpu;
+  return { gpuId, gpu, verificationId: outcome === 'not-now' ? undefined : id, outcome, reason, message };
+}
+
+/** From 0 to 1, without 1. */
+function secretFraction(): number {
+  return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+}
+
+function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise<Value>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    const settled = () => signal.removeEventListener('abort', abort);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort);
+    promise.then(resolve, reject).finally(settled);
+  });
+}
