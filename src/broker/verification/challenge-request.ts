@@ -19,17 +19,20 @@ const usualWait = 20_000;
 
 /**
  * Challenges the free GPUs of a node, and resolves when it is over, or when it takes longer than people wait.
+ * @param admit counts it, and throws where the node was challenged on request too often
  * @param failedLate told of a challenge that fails when nobody waits for it any more
- * @throws Refusal not-found; as {@link Challenger.challengeNow} does
+ * @throws Refusal not-found; what `admit` throws; as {@link Challenger.challengeNow} does
  */
 export async function challengeNode(
   { db, now, challenger, challengeWait = usualWait }: ChallengeContext,
   principal: Principal,
   id: string,
+  admit: (nodeId: string) => void,
   failedLate: (error: unknown) => void,
 ): Promise<ChallengeAnswer> {
   const { account_id: accountId, decommissioned_at } = await findNode(db, principal, id);
   if (decommissioned_at) throw decommissioned(id);
+  admit(id);
   const running = challenger.challengeNow(id);
   const waiting = new AbortController();
   const late = sleep(challengeWait, undefined, { signal: waiting.signal }).catch(() => undefined);

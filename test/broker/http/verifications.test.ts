@@ -243,6 +243,19 @@ test('one that takes long goes on without who asked, also when it fails then', a
   await new Promise((resolve) => setTimeout(resolve, 400));
 });
 
+test('a node is challenged on request six times an hour; others are not in its way', async () => {
+  const { api, mine, add } = await setUp();
+  const challenge = ({ node }: Known) => api.as('provider').post(`/nodes/${node.nodeId}/challenge`);
+  for (let count = 0; count < 6; count++) expect((await challenge(mine)).status).toBe(200);
+  const refused = await challenge(mine);
+  expect(refused).toMatchObject({ status: 429, body: { code: 'GPUB_TOO_MANY_CHALLENGES' } });
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3500);
+  expect((await challenge(await add(api.principals.provider))).status).toBe(200);
+  // Somebody else's node does not even count.
+  const stranger = await api.addPrincipal('provider');
+  expect((await api.as(stranger).post(`/nodes/${mine.node.nodeId}/challenge`)).status).toBe(404);
+});
+
 test('what cannot be challenged is refused, and others’ nodes are not there', async () => {
   const { api, mine, add } = await setUp(async () => {
     throw new Refusal('conflict', 'GPUB_NODE_OFFLINE', 'the node is not connected');

@@ -9,8 +9,6 @@ export const verification: Migration = {
       -- The newest measurement, and the newest proof that it passed, of this card.
       add column measured_at timestamptz,
       add column verified_at timestamptz;
-    -- Those whose label may run out.
-    create index gpus_verified on gpus (verified_at) where label = 'challenge-verified';
 
     -- Nothing has written to it before.
     alter table verifications
@@ -56,7 +54,6 @@ export const verification: Migration = {
       drop column effort,
       drop column reason,
       drop column message;
-    drop index gpus_verified;
     alter table gpus
       drop column identified_at,
       drop column measured_at,

@@ -14,11 +14,13 @@ import { changesAfter } from '../../../events/changes.ts';
 import type { ChangeStream } from '../../../events/stream.ts';
 import { visibleAccount } from '../../../identity/policy.ts';
 import { providersOf } from '../../../identity/visible-providers.ts';
+import { Refusal } from '../../../refusal.ts';
 import { type ChallengeContext, challengeNode } from '../../../verification/challenge-request.ts';
 import { checkFit } from '../../../verification/fit-check.ts';
 import { listVerifications, readVerification } from '../../../verification/read.ts';
 import type { ApiServer } from '../app.ts';
 import { lastEventId, openEventStream, stillMay, wantsStream } from '../event-stream.ts';
+import { LocalWindows } from '../rate-limits.ts';
 import type { ApiServices } from '../routes.ts';
 
 const tags = ['verifications'];
@@ -89,7 +91,25 @@ function streamRoute(app: ApiServer, { db, identity, changes }: VerificationServ
   );
 }
 
+/** Challenges of a node that may be asked for in an hour: each takes its GPUs for seconds, and a processor of the broker. */
+const challengesAnHour = 6;
+const hour = 3_600_000;
+/** Nodes that are counted: whoever was challenged longest ago is forgotten beyond these. */
+const mostNodes = 20_000;
+
+/** Counts the challenges of each node, in this process. @throws Refusal from what it returns, with a time to wait */
+function challengeLimit(): (nodeId: string) => void {
+  const windows = new LocalWindows(mostNodes);
+  return (nodeId) => {
+    const { current, ttl } = windows.count(nodeId, hour, performance.now());
+    if (current <= challengesAnHour) return;
+    const text = `the node was challenged on request ${challengesAnHour} times in an hour, which is the limit`;
+    throw new Refusal('too-many', 'GPUB_TOO_MANY_CHALLENGES', text, { retryAfter: Math.ceil(ttl / 1000) });
+  };
+}
+
 function askingRoutes(app: ApiServer, services: VerificationServices): void {
+  const admit = challengeLimit();
   app.post(
     '/api/v2/gpus/:id/fit',
     {
@@ -118,7 +138,7 @@ function askingRoutes(app: ApiServer, services: VerificationServices): void {
     async ({ principal, params, log }, reply) => {
       const failedLate = (err: unknown) =>
         log.warn({ err, nodeId: params.id }, 'a challenge that was asked for failed');
-      const answer = await challengeNode(services, principal, params.id, failedLate);
+      const answer = await challengeNode(services, principal, params.id, admit, failedLate);
       return reply.code(answer.finished ? 200 : 202).send(answer);
     },
   );
