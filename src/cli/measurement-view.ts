@@ -16,11 +16,11 @@ export function formatMeasurement(measurement: Measurement): string {
 
 /** The table of what was measured, and below it, for they would widen its columns, the reasons why the rest was not. */
 export function formatFigures(table: readonly (readonly string[])[], unmeasured: readonly Unmeasured[]): string {
-  const reasons = unmeasured.map(({ name, why, message }) => [name, coloured('yellow', why), message]);
-  return [table.length > 1 ? table : [], reasons]
-    .filter((rows) => rows.length > 0)
-    .map(formatTable)
-    .join('\n');
+  const measured = table.length > 1 ? table : [];
+  const width = Math.max(0, ...measured.map(([name = '']) => name.length));
+  const rest = unmeasured.map(({ name, why, message }) => [name.padEnd(width), coloured('yellow', why), message]);
+  const tables = [measured, rest].filter((rows) => rows.length > 0);
+  return tables.map(formatTable).join('\n');
 }
 
 /** For programs: with the medians, and with reasons in place of bits. */
