@@ -55,6 +55,7 @@ const mayImport: Record<string, string[]> = {
       (name) => `src/cache-server/${name}.ts`,
     ),
     ...['record', 'source', 'view'].map((name) => `src/agent/devices/${name}.ts`),
+    'src/agent/telemetry/throttle-bits.ts',
   ],
   'src/agent/health/': [
     'src/daemon/',

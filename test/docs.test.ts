@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import { observeLink } from '../src/agent/broker-link-metrics.ts';
+import { observeMeasurements } from '../src/agent/measurements/metrics.ts';
 import { countXids, observeHealth, observeSources } from '../src/agent/metrics.ts';
 import { observePodResources } from '../src/agent/occupancy/occupancy.ts';
 import { LatestDevices } from '../src/agent/telemetry/latest-devices.ts';
@@ -85,6 +86,11 @@ test('every metric of a daemon stands in operations.md', async () => {
     observeDevices(server.registry, new LatestDevices(), 'node');
     observeLink(server.registry, noLink);
     observePodResources(server, { isKnown: false });
+    observeMeasurements(
+      server.registry,
+      () => [],
+      () => 0,
+    );
     observeDevicePlugin(server.registry, { knowledge: () => 'none', plugins: () => [] });
     // As a scrape names them, and those too that have no value yet.
     const scraped = [...(await server.registry.metrics()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
@@ -106,6 +112,11 @@ test('no metric stands in operations.md that does not exist', async () => {
     observeDevices(registry, new LatestDevices(), 'node');
     observeLink(registry, noLink);
     observePodResources({ registry }, { isKnown: false });
+    observeMeasurements(
+      registry,
+      () => [],
+      () => 0,
+    );
     observeDevicePlugin(registry, { knowledge: () => 'none', plugins: () => [] });
     const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
     const rows = operations.split('\n').filter((line) => line.startsWith('| `'));

@@ -13,6 +13,8 @@ import { Gpus } from './gpus.ts';
 import { HealthBook } from './health/health-book.ts';
 import { consecutiveLooks } from './health/recovery.ts';
 import { KernelWitness } from './kernel-witness.ts';
+import type { MeasurementsAccess } from './measurements/contract.ts';
+import { type MeasuredNode, MeasurementsStep } from './measurements/step.ts';
 import { countXids, observeHealth, observeSources } from './metrics.ts';
 import { occupancyStep } from './occupancy/occupancy.ts';
 import { RollCall } from './roll-call.ts';
@@ -46,24 +48,35 @@ export function agentSteps(
   daemon: string,
   { choose = async ({ options }) => sourceNames(options), join }: AgentParts = {},
 ): readonly Step[] {
+  const { options } = context;
+  const access = join ?? (options.brokerUrl === '' ? undefined : async () => options);
   const devices = new Devices(context, choose);
+  const measurements = new MeasurementsStep(context, () => devices.measured(access !== undefined));
+  devices.measurements = measurements;
   const serving = cacheServerSteps(context, {
     daemon,
     sources: () => devices.sources().map((source) => toSource(source, context.options)),
     opened: (server) => devices.opened(server),
     declareReset: (gpu) => devices.declareReset(gpu),
+    measuring: {
+      async *run(request, stop) {
+        const loaded = await measurements.measurements();
+        yield* loaded.run(loaded.read(request), stop);
+      },
+      list: async (gpu, limit) => (await measurements.measurements()).list(gpu, limit),
+    },
   });
   const looking = { name: 'devices', start: (abort: AbortSignal) => devices.start(abort), stop: () => devices.stop() };
-  const { options } = context;
-  const access = join ?? (options.brokerUrl === '' ? undefined : async () => options);
   const occupancy = options.podResourcesSocket === '' ? [] : [occupancyStep(context, () => devices.book())];
-  return [...serving, ...occupancy, looking, ...(access ? [brokerStep(context, devices, access)] : [])];
+  const joining = access ? [brokerStep(context, devices, measurements, access)] : [];
+  return [...serving, ...occupancy, looking, measurements, ...joining];
 }
 
 /** What joins the broker is loaded only where there is one: its code costs memory. */
 function brokerStep(
   context: DaemonContext<AgentOptions>,
   devices: Devices,
+  measurements: MeasurementsAccess,
   access: (abort: AbortSignal) => Promise<BrokerAccess>,
 ): Step {
   let joined: JoinedBroker | undefined;
@@ -72,7 +85,7 @@ function brokerStep(
     async start(abort) {
       const { joinBroker } = await import('./broker-link.ts');
       const options = { ...context.options, ...(await access(abort)) };
-      joined = await joinBroker({ ...context, options }, devices.state());
+      joined = await joinBroker({ ...context, options }, { ...devices.state(), measurements });
     },
     failed: () => joined?.failed ?? new Promise(() => undefined),
     stop: () => joined?.stop(),
@@ -112,6 +125,8 @@ class Devices {
   #patience: NodeJS.Timeout | undefined;
   #cardsTimer: NodeJS.Timeout | undefined;
   #patienceOver = false;
+  /** Told of the devices; set before anything starts. */
+  measurements: MeasurementsStep | undefined;
 
   constructor(context: DaemonContext<AgentOptions>, choose: Choose) {
     this.#context = context;
@@ -129,12 +144,29 @@ class Devices {
   }
 
   /** What the broker is told about; to be called once the devices are looked for. */
-  state(): AgentState {
+  state(): Omit<AgentState, 'measurements'> {
     if (!this.#server) throw new Error('the cache is not there yet');
     const { cache, book } = this.#server;
     const sources = this.sources().map(({ name }) => name);
     const looked = this.#looked.promise;
-    return { cache, book, sources, looked, computeProcesses: (name) => this.#gpus?.computeProcesses(name) };
+    return { cache, book, sources, looked, computeProcesses: (name) => this.#foreignProcesses(name) };
+  }
+
+  /** What measurements need of the devices; to be called once the cache is there. */
+  measured(hasBroker: boolean): MeasuredNode {
+    if (!this.#server) throw new Error('the cache is not there yet');
+    const { cache, book } = this.#server;
+    return {
+      cache,
+      book,
+      hasBroker,
+      looked: this.#looked.promise,
+      view: (uuid) => this.#latest.get(uuid)?.view,
+      watchClosely: (uuid, closely) => {
+        for (const supervisor of this.#supervisors.values()) supervisor.watchClosely(uuid, closely);
+      },
+      report: (gpu, condition) => this.#gpus?.showPerformance(gpu, condition),
+    };
   }
 
   opened(server: CacheServer): void {
@@ -213,10 +245,12 @@ class Devices {
         this.#latest.deviceChanged(view);
         this.#gpus?.show(view);
         this.#rollCall?.seen(view);
+        this.measurements?.deviceChanged(view);
       },
       deviceRemoved: (uuid) => {
         this.#latest.deviceRemoved(uuid);
         this.#rollCall?.removed(uuid);
+        this.measurements?.deviceRemoved(uuid);
       },
       eventReported: (source, event) => {
         this.#latest.eventReported(event);
@@ -240,6 +274,12 @@ class Devices {
       log,
     });
     this.#kernelLog.start();
+  }
+
+  /** Processes that compute on a GPU without being ours: what is measured is not occupied. */
+  #foreignProcesses(name: string): number | undefined {
+    const all = this.#gpus?.computeProcesses(name);
+    return all === undefined ? undefined : Math.max(0, all - (this.measurements?.ownProcesses(name) ?? 0));
   }
 
   #see(source: SourceView): void {

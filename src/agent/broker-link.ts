@@ -22,8 +22,8 @@ export interface AgentState extends CacheStateOptions {
   readonly sources: readonly string[];
   /** Resolves when they have been looked through: before, a GPU that is not there yet must not look gone. */
   readonly looked: Promise<void>;
-  /** Undefined where nothing is measured. */
-  readonly measurements?: MeasurementsAccess | undefined;
+  /** What was measured of the GPUs. */
+  readonly measurements: MeasurementsAccess;
 }
 
 /** An agent that has a broker. */
@@ -65,6 +65,7 @@ export async function joinBroker(context: DaemonContext<AgentOptions>, state: Ag
     store,
     spool,
     source: new CacheState(state),
+    measurements: await state.measurements.measurements(),
     identity: nodeIdentity(options, state.sources),
     token,
     telemetryInterval: options.telemetryInterval,

@@ -22,18 +22,27 @@ const verdicts: Readonly<Record<DeviceState, Verdict>> = {
   'probe-down': { status: 'Unknown', reason: 'ProbeDown' },
 };
 
+/** The condition that says how a GPU performs, by its measurements. */
+const performanceDegraded = 'PerformanceDegraded';
 /** Characters of a condition's message. */
 const MAX_MESSAGE_LENGTH = 500;
 
 /**
- * The agent's part of a device's status: `Ready`, the condition of its source, for instance `NVMLReady`, and a condition
- * for every type of what health rules have found.
+ * The agent's part of a device's status: `Ready`, the condition of its source, for instance `NVMLReady`, a condition for
+ * every type of what health rules have found, and how it performs where that was measured.
  */
-export function statusOf({ state, message, condition }: DeviceView, findings: readonly Finding[]): ReportedStatus {
+export function statusOf(
+  { state, message, condition }: DeviceView,
+  findings: readonly Finding[],
+  performance?: ReportedCondition,
+): ReportedStatus {
   const { status, reason, action = '' } = verdicts[state];
   const conditions = ['Ready', condition].map((type) => ({ type, status, reason, message }));
   const actions = [action, ...findings.map((finding) => finding.action)];
-  return { conditions: [...conditions, ...conditionsOf(findings)], recommendedAction: mostSevereAction(actions) };
+  return {
+    conditions: [...conditions, ...conditionsOf(findings), ...(performance ? [performance] : [])],
+    recommendedAction: mostSevereAction(actions),
+  };
 }
 
 /** One for each type: the reason is that of the finding whose remedy is the most severe, the message names them all. */
@@ -60,4 +69,12 @@ export function rememberedOf({ conditions, actions }: CachedGpu): Finding[] {
       ? [{ type, reason: 'BeforeRestart', message: 'it was so before the agent was restarted', action: 'ResetGPU' }]
       : [];
   });
+}
+
+/** How a GPU performed when the cache was written. Until what was measured is loaded, that stands. */
+export function rememberedPerformanceOf({ conditions }: CachedGpu): ReportedCondition | undefined {
+  const found = conditions.find(({ provider, type }) => provider === agentProvider && type === performanceDegraded);
+  if (!found || found.status === 'Unknown') return undefined;
+  const { type, status, reason, message } = found;
+  return { type, status, reason, message };
 }

@@ -11,7 +11,7 @@ import type { CachedGpu, OwnedCondition } from '../cache-server/gpu.ts';
 import { ownerIsLive } from '../cache-server/plan.ts';
 import { agentProvider, type ReportedCondition, type ReportedStatus, type Write } from '../cache-server/write.ts';
 import type { Log } from '../daemon/logger.ts';
-import { rememberedOf, statusOf } from './conditions.ts';
+import { rememberedOf, rememberedPerformanceOf, statusOf } from './conditions.ts';
 import { toDevice } from './device.ts';
 import { Backoff } from './devices/backoff.ts';
 import type { DeviceEvent } from './devices/source.ts';
@@ -42,6 +42,8 @@ export class Gpus {
   /** What is to be reported of each. */
   readonly #statuses = new Map<string, ReportedStatus>();
   readonly #refused = new Map<string, Refused>();
+  /** What their measurements say of how they perform. */
+  readonly #performance = new Map<string, ReportedCondition>();
   readonly #identity = new IdentityEvidence();
   /** What the agent reported before the restart and has not seen since. */
   readonly #unseen: Set<string>;
@@ -59,7 +61,11 @@ export class Gpus {
       gpu.conditions.some(({ provider }) => provider === agentProvider),
     );
     this.#unseen = new Set(own.map(({ gpu }) => gpu.name.toLowerCase()));
-    for (const { gpu } of own) health?.remember(gpu.uuid, rememberedOf(gpu), rebooted);
+    for (const { gpu } of own) {
+      health?.remember(gpu.uuid, rememberedOf(gpu), rebooted);
+      const performance = rememberedPerformanceOf(gpu);
+      if (performance) this.#performance.set(gpu.name.toLowerCase(), performance);
+    }
   }
 
   /** Shows a device as it is now. */
@@ -99,6 +105,14 @@ export class Gpus {
     this.#log.info({ gpu: name, quietPeriod }, 'an operator declares that the GPU was reset');
     this.#report(concerned);
     return quietPeriod;
+  }
+
+  /** Reports how a GPU performs; undefined where that is not known. */
+  showPerformance(gpu: string, condition: ReportedCondition | undefined): void {
+    const name = gpu.toLowerCase();
+    if (condition) this.#performance.set(name, condition);
+    else this.#performance.delete(name);
+    this.#report([name]);
   }
 
   /** Keeps a device that its driver shows no more, though it is still there. */
@@ -156,7 +170,7 @@ export class Gpus {
     for (const name of names) {
       const view = this.#views.get(name);
       if (!view) continue;
-      const status = statusOf(view, this.#health?.findings(name) ?? []);
+      const status = statusOf(view, this.#health?.findings(name) ?? [], this.#performance.get(name));
       if (isDeepStrictEqual(status, this.#statuses.get(name))) continue;
       this.#statuses.set(name, status);
       this.#write(name);

@@ -217,6 +217,26 @@ export const agentTable = {
     default: '',
     maxBytes: maxSocketPathBytes,
   }),
+  'benchmark-interval': duration({
+    description: 'How often each GPU is measured while it is free; 0s for never',
+    default: '24h',
+    min: '0s',
+    max: '8760h',
+  }),
+  'benchmark-effort': choice({
+    description: 'How thoroughly it is measured then',
+    choices: ['quick', 'normal', 'thorough'],
+    default: 'quick',
+  }),
+  'compute-devices': custom<ReadonlyMap<string, number>>({
+    description:
+      'Which device of `gpubroker bench devices` a GPU is, where no compute library says it: GPU=NUMBER, by UUID',
+    allowed: 'GPU=NUMBER, separated by commas, or nothing for none',
+    fallback: () => new Map(),
+    repeatable: true,
+    parse: parseComputeDevices,
+    format: (devices) => [...devices].map((entry) => entry.join('=')).join(','),
+  }),
   'spool-size': size({
     description: 'Telemetry kept on disk while the broker is away; beyond it the oldest is dropped',
     default: '64MiB',
@@ -305,6 +325,17 @@ function parsePolarities(text: string): PolarityOverrides | undefined {
     overrides.set(type, polarity);
   }
   return overrides;
+}
+
+/** By the names of GPUs in lower case. */
+function parseComputeDevices(text: string): ReadonlyMap<string, number> | undefined {
+  const devices = new Map<string, number>();
+  for (const entry of splitList(text)) {
+    const [, gpu, number] = /^([A-Za-z0-9_.:-]{1,253})=(\d{1,3})$/.exec(entry) ?? [];
+    if (gpu === undefined || devices.has(gpu.toLowerCase())) return undefined;
+    devices.set(gpu.toLowerCase(), Number(number));
+  }
+  return devices;
 }
 
 function parseSources(text: string): 'auto' | readonly SourceName[] | undefined {

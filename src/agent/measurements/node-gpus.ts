@@ -120,11 +120,8 @@ export class NodeGpus implements FreeGpus, CacheObserver {
 
   /** Why a GPU may not compute for the agent now; undefined where it may. */
   obstacle(gpu: string): NotFree | undefined {
-    if (this.#stopped) return new NotFree('busy', 'the agent stops');
-    const entry = this.#options.cache.peek().get(gpu);
-    const view = entry && this.#options.view(entry.gpu.uuid);
-    if (!entry || !view) return new NotFree('unhealthy', 'no driver shows this GPU');
-    return notWhole(view) ?? this.#notWell(entry, view) ?? this.#held(entry) ?? this.#busy(gpu, view);
+    const view = this.view(gpu);
+    return this.#withheld(gpu, view) ?? (view && this.#busy(gpu, view));
   }
 
   /** Nothing may be taken any more, and what is taken is lost. */
@@ -144,20 +141,26 @@ export class NodeGpus implements FreeGpus, CacheObserver {
 
   async #ask(gpu: string, hold: Hold) {
     const { compute, readings, watchClosely, now, lookInterval } = this.#options;
-    const expectFree = () => {
-      const obstacle = hold.lost.signal.aborted ? hold.lost.signal.reason : this.obstacle(gpu);
-      if (obstacle) throw obstacle;
-    };
-    expectFree();
-    const record = this.view(gpu)?.record;
-    if (!record) throw new NotFree('unhealthy', 'no driver shows this GPU');
+    const view = this.view(gpu);
+    const withheld = this.#withheld(gpu, view);
+    if (withheld || !view) throw withheld;
+    const { record } = view;
     hold.uuid = record.uuid;
     const found = await compute.of(record);
     watchClosely(record.uuid, true);
     // What was read some seconds ago says nothing of this moment.
     await readings.after(record.uuid, now(), Math.min(longestWait, 2 * lookInterval));
-    expectFree();
+    const obstacle = this.obstacle(gpu);
+    if (obstacle) throw obstacle;
     return found;
+  }
+
+  /** What stands against it whatever runs on it. */
+  #withheld(gpu: string, view: Readonly<DeviceView> | undefined): NotFree | undefined {
+    if (this.#stopped) return new NotFree('busy', 'the agent stops');
+    const entry = this.#options.cache.peek().get(gpu);
+    if (!entry || !view) return new NotFree('unhealthy', 'no driver shows this GPU');
+    return notWhole(view) ?? this.#notWell(entry, view) ?? this.#held(entry);
   }
 
   #release(gpu: string, hold: Hold): void {
@@ -173,8 +176,10 @@ export class NodeGpus implements FreeGpus, CacheObserver {
 
   #check(gpu: string): void {
     const hold = this.#holds.get(keyOf(gpu));
-    const obstacle = hold && !hold.lost.signal.aborted ? this.obstacle(gpu) : undefined;
-    if (obstacle) hold?.lost.abort(obstacle);
+    // One that is only asked for is looked at again before it is given.
+    if (!hold?.isOurs || hold.lost.signal.aborted) return;
+    const obstacle = this.obstacle(gpu);
+    if (obstacle) hold.lost.abort(obstacle);
   }
 
   #endedAt(gpu: string): number {

@@ -33,6 +33,11 @@ export class LatestDevices {
     });
   }
 
+  /** By its uuid, in the driver's spelling. */
+  get(uuid: string): LatestDevice | undefined {
+    return this.#devices.get(uuid);
+  }
+
   deviceRemoved(uuid: string): void {
     this.#devices.delete(uuid);
   }
