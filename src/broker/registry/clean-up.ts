@@ -71,6 +71,7 @@ async function removeNodes(trx: Queryable, now: Date, before: Date) {
   const { rows: gpus } = await sql<GpuRow>`
     select * from gpus where node_id = any(${ids}::uuid[]) order by id for update
   `.execute(trx);
+  await removeVerifications(trx, 'node_id', ids);
   // Deleting takes the incidents along: whoever follows them must hear of their end first.
   await closeIncidentsOf(trx, now, 'node', ids, 'the node left the inventory');
   await sql`delete from nodes where id = any(${ids}::uuid[])`.execute(trx);
@@ -88,6 +89,7 @@ async function removeGpus(trx: Queryable, now: Date, before: Date) {
   `.execute(trx);
   if (gpus.length === 0) return { found: 0, gpus: 0 };
   const ids = gpus.map(({ id }) => id);
+  await removeVerifications(trx, 'gpu_id', ids);
   const subjects = ids.map((id) => `gpu:${id}`);
   await closeIncidents(trx, now, await openAbout(trx, subjects), 'the GPU left the inventory');
   await sql`delete from gpus where id = any(${ids}::uuid[])`.execute(trx);
@@ -96,6 +98,18 @@ async function removeGpus(trx: Queryable, now: Date, before: Date) {
     gpus.map((row) => gpuEvent('gpu.removed', now, row, [])),
   );
   return { found: gpus.length, gpus: 0 };
+}
+
+/** They are the most rows that hang on a GPU: they go before the journal is locked, not with it. */
+async function removeVerifications(
+  trx: Queryable,
+  column: 'node_id' | 'gpu_id',
+  ids: readonly string[],
+): Promise<void> {
+  await trx
+    .deleteFrom('verifications')
+    .where(column, 'in', [...ids])
+    .execute();
 }
 
 async function openAbout(trx: Queryable, subjects: readonly string[]) {

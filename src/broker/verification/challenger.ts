@@ -117,7 +117,7 @@ class RandomChallenger implements RunningChallenger {
 
   async challengeNow(nodeId: string): Promise<readonly ChallengeOutcome[]> {
     const { db, isLive } = this.#options;
-    if (!isLive(nodeId)) throw new Refusal('unavailable', 'GPUB_NODE_OFFLINE', `the node ${nodeId} is not connected`);
+    if (!isLive(nodeId)) throw new Refusal('conflict', 'GPUB_NODE_OFFLINE', `the node ${nodeId} is not connected`);
     if (this.#nodes.has(nodeId)) {
       throw new Refusal('conflict', 'GPUB_CHALLENGE_RUNNING', `the node ${nodeId} is being challenged`);
     }

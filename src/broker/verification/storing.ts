@@ -8,7 +8,7 @@ import type { Queryable } from '../storage/database.ts';
 import type { Schema, VerificationKind, VerificationOutcome } from '../storage/schema.ts';
 
 /** Of a GPU, of each kind and outcome: a node that measures without end fills no disk. */
-export const mostKept = 200;
+export const mostKept = 100;
 /** Characters of evidence, as JSON. */
 export const mostEvidence = 256 * 1024;
 /** Characters of a reason, and of a message. */

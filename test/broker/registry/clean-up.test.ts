@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { newId } from '../../../src/broker/ids.ts';
 import { cleanUpInventory } from '../../../src/broker/registry/clean-up.ts';
 import { testDatabase } from '../../fixtures/database.ts';
+import { measurementOf, testRecords } from '../../fixtures/verification.ts';
 import {
   change,
   gpu,
@@ -53,6 +54,7 @@ test('a node goes with its GPUs and credentials; one that may still join stays u
   const times = { issued_at: clock.now(), expires_at: clock.now(), confirmed_at: null, revoked_at: null };
   const credential = { id: newId(), node_id: nodeId, public_key: Buffer.from('key'), follows: null, ...times };
   await db.insertInto('node_credentials').values(credential).execute();
+  await testRecords({ db, now: clock.now }).take(nodeId, measurementOf('gpu-a'));
   for (let second = 0; second < 10; second++) {
     clock.advance(1000);
     await ingest.tick();
@@ -61,6 +63,7 @@ test('a node goes with its GPUs and credentials; one that may still join stays u
   expect(await cleanUpInventory(db, clock.now(), options)).toEqual({ nodes: 1, gpus: 2 });
   expect(await db.selectFrom('nodes').select('id').execute()).toEqual([{ id: never }]);
   expect(await db.selectFrom('node_credentials').select('id').execute()).toEqual([]);
+  expect(await db.selectFrom('verifications').select('id').execute()).toEqual([]);
   expect((await journalKinds(db)).slice(-3)).toEqual(['gpu.removed', 'gpu.removed', 'node.removed']);
   const closed = await db.selectFrom('journal').select('kind').where('kind', '=', 'incident.closed').execute();
   expect(closed).toHaveLength(1);
