@@ -143,7 +143,7 @@ export class KeptMeasurements {
     try {
       const useful = this.#kept.length + this.#stored.size;
       if (this.#isBroken || this.#lines > 2 * useful + spareLines) await this.#writeAll();
-      else await appendFile(path, seal(line), { mode: 0o600, flush: true });
+      else await appendFile(path, seal(line), { mode: 0o600, flush: true }).catch(() => this.#writeAll());
       this.#lines += 1;
       this.#isBroken = false;
       onTrouble(undefined);

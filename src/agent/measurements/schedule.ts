@@ -12,6 +12,8 @@ import type { Log } from '../../daemon/logger.ts';
 const first = { least: 60_000, most: 600_000 };
 /** Longest wait, in milliseconds: GPUs come and go. */
 const longestWait = 3_600_000;
+/** Shortest wait after GPUs that could not be measured. */
+const leastWait = 60_000;
 /** Of GPUs that could not be measured: they are sold, or at work. */
 const backoffBounds = { first: 600_000, longest: 7_200_000 };
 /** Of an interval, what is added at random. */
@@ -72,7 +74,7 @@ export class Schedule {
     const { interval, ages, measure, random } = this.#options;
     const due = [...(await ages())].filter(([, age]) => age >= interval).map(([gpu]) => gpu);
     if (!this.#stopped && due.length > 0 && (await measure(due)) < due.length) {
-      return interval * jitter * random() + this.#backoff.next();
+      return Math.min(leastWait, interval) + this.#backoff.next();
     }
     this.#backoff.reset();
     const oldest = Math.max(0, ...(await ages()).values());
