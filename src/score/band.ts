@@ -100,10 +100,10 @@ function isReferenced(name: FigureName, reference: Reference): name is Reference
 }
 
 /**
- * The benchmark needs CUDA and capability 8.0. From 10.0 on the matrix units reach their peak only by instructions of that
- * generation alone, which it does not use: what share it reaches there is not on record.
+ * The benchmark needs CUDA and capability 8.0. The matrix units of 10.x reach their peak only by instructions that no
+ * other generation has and that it does not use: what share it reaches there is not on record.
  */
 function hasTensorBenchmark({ computeCapability }: Reference): boolean {
-  const capability = Number(computeCapability ?? 0);
-  return capability >= 8 && capability < 10;
+  const generation = Math.floor(Number(computeCapability ?? 0));
+  return generation >= 8 && generation !== 10;
 }

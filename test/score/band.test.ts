@@ -37,6 +37,7 @@ describe('by the reference', () => {
     ['L4-PCIE-24GB', true],
     ['H200-SXM5-141GB', true],
     ['B200-SXM6-180GB', false],
+    ['RTX-5090-PCIE-32GB', true],
     ['MI300X-OAM-192GB', false],
   ])('whether matrix units are expected of a %s: %s', (product, expected) => {
     expect('tensor-fp16' in bandsOf(known(product))).toBe(expected);
