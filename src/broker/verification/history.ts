@@ -11,8 +11,8 @@ export interface ProductHistory {
   of(db: Queryable, product: string | null, backend: string): Promise<ModelHistory>;
 }
 
-/** Measurements that are looked at, the newest of a product. */
-const mostMeasurements = 1_000;
+/** GPUs that are looked at, those that were measured last: one that is measured without end counts once, too. */
+const mostGpus = 500;
 /** Milliseconds. */
 const keptFor = 5 * 60_000;
 /** Beyond, whoever was read longest ago is forgotten. */
@@ -40,13 +40,19 @@ export function createProductHistory(now: () => number = () => performance.now()
 /** The medians of each figure, one of each GPU: of its newest measurement that could be judged. */
 export async function readHistory(db: Queryable, product: string, backend: string): Promise<ModelHistory> {
   const { rows } = await sql<{ name: string; medians: number[] }>`
-    with recent as materialized (
-      select id, gpu_id, at, outcome, evidence ->> 'backend' as backend from verifications
-      where product = ${product} and kind = 'measurement' order by at desc limit ${mostMeasurements}
+    with verified as materialized (
+      -- As the index has it: see migration 2.
+      select id, identified_at from gpus where (coalesce(product, '') collate "C") = ${product}
+        and label = 'challenge-verified' and measured_at is not null
+      order by measured_at desc limit ${mostGpus}
     ), newest as (
-      select distinct on (gpu_id) recent.id, gpu_id from recent join gpus g on g.id = gpu_id
-      where g.label = 'challenge-verified' and recent.backend = ${backend} and recent.outcome <> 'unsupported'
-      order by gpu_id, recent.at desc, recent.id desc
+      select verified.id as gpu_id, measurement.id from verified, lateral (
+        select id from verifications v
+        where v.gpu_id = verified.id and v.kind = 'measurement' and v.outcome <> 'unsupported'
+          and v.reason is distinct from 'implausible' and v.evidence ->> 'backend' = ${backend}
+          and (verified.identified_at is null or v.at > verified.identified_at)
+        order by v.at desc, v.id desc limit 1
+      ) measurement
     ), medians as (
       select name, gpu_id, percentile_cont(0.5) within group (order by value) as median
       from newest join verification_samples on verification_id = newest.id group by name, gpu_id

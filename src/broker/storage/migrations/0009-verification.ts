@@ -29,8 +29,6 @@ export const verification: Migration = {
     create index verifications_node on verifications (node_id, at, id);
     create index verifications_provider on verifications (provider_id, at, id);
     create index verifications_at on verifications (at, id);
-    -- For what a product is usually measured at.
-    create index verifications_product on verifications (product, at) where kind = 'measurement';
 
     -- For those who follow verifications alone: see verification/events.ts.
     create index journal_verifications on journal (seq) where kind in
@@ -38,7 +36,6 @@ export const verification: Migration = {
   `,
   down: `
     drop index journal_verifications;
-    drop index verifications_product;
     drop index verifications_at;
     drop index verifications_provider;
     drop index verifications_node;
