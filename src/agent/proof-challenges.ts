@@ -11,24 +11,22 @@ type Answer = Omit<ChallengeResult, 'id'>;
 
 /** What a session of proofs ends with: its stream, and the agent. */
 export class ProofChallenges {
-  readonly #access: Pick<MeasurementsAccess, 'freeGpus'> | undefined;
+  readonly #access: Pick<MeasurementsAccess, 'freeGpus'>;
   readonly #log: Log;
   #loaded: Promise<Proofs> | undefined;
   /** How many streams have ended. */
   #streams = 0;
 
-  /** @param access undefined where nothing is measured */
-  constructor(access: Pick<MeasurementsAccess, 'freeGpus'> | undefined, log: Log) {
+  constructor(access: Pick<MeasurementsAccess, 'freeGpus'>, log: Log) {
     this.#access = access;
     this.#log = log;
   }
 
   /** Works on a challenge; never rejects. */
   async answer(challenge: Challenge): Promise<Answer> {
-    if (!this.#access) return refused('unsupported: this agent measures nothing');
     const stream = this.#streams;
     try {
-      this.#loaded ??= this.#load(this.#access);
+      this.#loaded ??= this.#load();
       const proofs = await this.#loaded;
       if (stream !== this.#streams) return refused('ended: the stream of the challenge has ended');
       return await proofs.answer(challenge);
@@ -49,8 +47,8 @@ export class ProofChallenges {
     this.#end('the agent stops');
   }
 
-  async #load(access: Pick<MeasurementsAccess, 'freeGpus'>): Promise<Proofs> {
-    const [{ Proofs }, free] = await Promise.all([import('./measurements/proofs.ts'), access.freeGpus()]);
+  async #load(): Promise<Proofs> {
+    const [{ Proofs }, free] = await Promise.all([import('./measurements/proofs.ts'), this.#access.freeGpus()]);
     return new Proofs({ free, log: this.#log });
   }
 

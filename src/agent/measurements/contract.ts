@@ -1,7 +1,8 @@
 // What the parts of the agent may ask of measurements: runs, what is kept of them, and GPUs to compute on.
 import type { BenchmarkName } from '../../score/figures.ts';
-import type { Measurement, RunMeasurementResponse } from '../../wire/gpubroker/device/v1/measurement.ts';
+import type { Measurement, RunConditions, RunMeasurementResponse } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { Effort } from '../verification/benchmarks.ts';
+import type { ComputeInfo } from '../verification/compute.ts';
 
 /** What is to be measured. */
 export interface MeasurementOrder {
@@ -83,11 +84,15 @@ export interface TakenGpu {
   readonly gpu: string;
   /** Its number, as orders to the measuring process have it. */
   readonly device: number;
+  /** What the device said of itself when it was listed. */
+  readonly info: ComputeInfo;
   /**
    * Aborted with a {@link NotFree} as soon as somebody else wants the GPU: it is sold, a pod holds it, a foreign process
    * computes, it is gone, the agent stops. The measuring process must be stopped in the same turn.
    */
   readonly lost: AbortSignal;
+  /** Begins to watch the GPU; the function that it returns ends this, and says how the GPU was. */
+  watch(): () => RunConditions | undefined;
   /** To be called once no process of ours has the GPU any more. Does nothing the second time. */
   release(): void;
 }

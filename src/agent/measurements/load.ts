@@ -6,7 +6,7 @@ import { version } from '../../daemon/version.ts';
 import { benchmarkNames } from '../../score/figures.ts';
 import type { Measurement } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { DeviceView } from '../devices/view.ts';
-import { listDevices } from '../verification/measuring.ts';
+import { listDevices, onSurvivor } from '../verification/measuring.ts';
 import { ComputeDevices } from './compute-devices.ts';
 import { NotFree } from './contract.ts';
 import { KeptMeasurements } from './kept-measurements.ts';
@@ -36,6 +36,9 @@ export async function loadMeasurements(
 ): Promise<LoadedMeasurements> {
   const { options, log, readiness, registry } = context;
   const clock = () => performance.now();
+  onSurvivor((pid, device) => {
+    log.error({ pid, device }, 'a measuring process survives SIGKILL: the kernel holds it in a driver call');
+  });
   const kept = await KeptMeasurements.open({
     path,
     log,

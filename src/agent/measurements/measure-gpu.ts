@@ -4,11 +4,11 @@ import { type BenchmarkName, benchmarkNames, medianOf, units } from '../../score
 import type { Figure, Measurement, RunMeasurementResponse } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { DeviceReadings, EccErrors } from '../devices/record.ts';
 import { type BenchmarkResult, type Effort, plans } from '../verification/benchmarks.ts';
-import { ComputeError, type ComputeInfo } from '../verification/compute.ts';
+import { ComputeError, type ComputeInfo, isSameDevice } from '../verification/compute.ts';
 import { type Measuring, startMeasuring } from '../verification/measuring.ts';
 import type { Order } from '../verification/orders.ts';
-import type { MeasurementOrder } from './contract.ts';
-import type { NodeGpus, TakenDevice } from './node-gpus.ts';
+import type { MeasurementOrder, TakenGpu } from './contract.ts';
+import type { NodeGpus } from './node-gpus.ts';
 import type { ReadingsFeed } from './readings.ts';
 import { conditionsOf, growthOf, type Span } from './run-conditions.ts';
 import type { Together } from './together.ts';
@@ -43,7 +43,7 @@ interface Taken {
  * @throws ComputeError for what failed, being stopped included; then the process is gone
  */
 export async function* measureGpu(
-  taken: TakenDevice,
+  taken: TakenGpu,
   { effort, benchmarks }: MeasurementOrder,
   together: Together | undefined,
   context: MeasuringContext,
@@ -114,17 +114,14 @@ export async function* resultsOf(
     if (stop.aborted) kill();
     for await (const report of measuring) {
       if (report.kind === 'started') {
-        if (!isSame(meant, report.info)) throw new ComputeError('absent', `the device is ${report.info.name} now`);
+        if (!isSameDevice(meant, report.info))
+          throw new ComputeError('absent', `the device is ${report.info.name} now`);
         started();
       } else if (report.kind === 'result') yield report.result;
     }
   } finally {
     stop.removeEventListener('abort', kill);
   }
-}
-
-function isSame(one: ComputeInfo, other: ComputeInfo): boolean {
-  return one.uuid === other.uuid && one.pciBusId === other.pciBusId && one.name === other.name;
 }
 
 function deviceOf(gpus: MeasuringContext['gpus'], gpu: string) {

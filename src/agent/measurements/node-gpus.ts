@@ -15,11 +15,13 @@
 import type { Cache, CacheObserver, Change, Entry } from '../../cache-server/cache.ts';
 import type { DeviceBook } from '../../cache-server/device-details.ts';
 import { gpuHealth, healthCause, type PolarityOverrides } from '../../daemon/health.ts';
+import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
+import type { DeviceReadings } from '../devices/record.ts';
 import type { DeviceView } from '../devices/view.ts';
-import type { ComputeInfo } from '../verification/compute.ts';
 import type { ComputeDevices } from './compute-devices.ts';
 import { type FreeGpus, NotFree, type TakenGpu } from './contract.ts';
 import type { ReadingsFeed } from './readings.ts';
+import { conditionsOf } from './run-conditions.ts';
 
 /** A GPU that shows more utilisation, in percent, is in use, whatever the driver says of processes. */
 const mostUtilisation = 5;
@@ -61,11 +63,6 @@ class Hold {
   uuid = '';
 }
 
-/** A taken GPU with what its device said of itself. */
-export interface TakenDevice extends TakenGpu {
-  readonly info: ComputeInfo;
-}
-
 /** The GPUs of one node. */
 export class NodeGpus implements FreeGpus, CacheObserver {
   readonly #options: NodeGpusOptions;
@@ -103,7 +100,7 @@ export class NodeGpus implements FreeGpus, CacheObserver {
     return this.#holds.get(keyOf(gpu))?.isOurs || readAt <= this.#endedAt(gpu) ? 1 : 0;
   }
 
-  async take(gpu: string): Promise<TakenDevice> {
+  async take(gpu: string): Promise<TakenGpu> {
     const key = keyOf(gpu);
     if (this.#holds.has(key)) throw new NotFree('busy', 'the agent itself computes on it already');
     const hold = new Hold();
@@ -111,7 +108,8 @@ export class NodeGpus implements FreeGpus, CacheObserver {
     try {
       const { device, info } = await this.#ask(gpu, hold);
       hold.isOurs = true;
-      return { gpu, device, info, lost: hold.lost.signal, release: () => this.#release(gpu, hold) };
+      const watch = () => this.#watch(gpu);
+      return { gpu, device, info, lost: hold.lost.signal, watch, release: () => this.#release(gpu, hold) };
     } catch (error) {
       this.#giveBack(gpu, hold);
       throw error;
@@ -161,6 +159,22 @@ export class NodeGpus implements FreeGpus, CacheObserver {
     const entry = this.#options.cache.peek().get(gpu);
     if (!entry || !view) return new NotFree('unhealthy', 'no driver shows this GPU');
     return notWhole(view) ?? this.#notWell(entry, view) ?? this.#held(entry);
+  }
+
+  #watch(gpu: string): () => RunConditions | undefined {
+    const { readings, lookInterval, now } = this.#options;
+    const view = this.view(gpu);
+    if (!view) return () => undefined;
+    const { record } = view;
+    const from = now();
+    const seen: DeviceReadings[] = view.readings ? [view.readings] : [];
+    const unsubscribe = readings.subscribe(record.uuid, (one) => {
+      if (one.timeMs !== seen.at(-1)?.timeMs) seen.push(one);
+    });
+    return () => {
+      unsubscribe();
+      return conditionsOf(seen, { from, to: now() }, 2 * lookInterval, record.powerLimits?.enforcedMilliwatts);
+    };
   }
 
   #release(gpu: string, hold: Hold): void {

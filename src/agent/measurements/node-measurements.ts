@@ -4,11 +4,11 @@ import type { ReportedCondition } from '../../cache-server/write.ts';
 import type { Log } from '../../daemon/logger.ts';
 import type { Measurement, RunMeasurementResponse } from '../../wire/gpubroker/device/v1/measurement.ts';
 import { ComputeError } from '../verification/compute.ts';
-import { type MeasurementOrder, type Measurements, NotFree } from './contract.ts';
+import { type MeasurementOrder, type Measurements, NotFree, type TakenGpu } from './contract.ts';
 import type { KeptMeasurements } from './kept-measurements.ts';
 import { type MeasuringContext, measureGpu } from './measure-gpu.ts';
 import type { MeasurementMetrics } from './metrics.ts';
-import type { NodeGpus, TakenDevice } from './node-gpus.ts';
+import type { NodeGpus } from './node-gpus.ts';
 import { knownGpus, readOrder } from './order.ts';
 import { performanceOf } from './performance.ts';
 import { measureTogether, sharedBenchmarks, type Together } from './together.ts';
@@ -165,7 +165,7 @@ export class NodeMeasurements implements Measurements {
     }
   }
 
-  async #take(gpu: string): Promise<TakenDevice | NotFree> {
+  async #take(gpu: string): Promise<TakenGpu | NotFree> {
     try {
       return await this.#options.gpus.take(gpu);
     } catch (error) {

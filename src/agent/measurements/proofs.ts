@@ -12,11 +12,11 @@ import {
   ProofReady,
   type ProofRow,
 } from '../../wire/gpubroker/node/v1/proof.ts';
-import { onSurvivor, startMeasuring } from '../verification/measuring.ts';
+import { startMeasuring } from '../verification/measuring.ts';
 import type { Work } from '../verification/proof.ts';
 import { type FreeGpus, NotFree } from './contract.ts';
 import { type AskedStep, ProofRefused, readBegin, readOpen, readPrepare, readRows, readStep } from './proof-steps.ts';
-import { ProvingGpu, refusalOf, type Watch } from './proving-gpu.ts';
+import { ProvingGpu, refusalOf } from './proving-gpu.ts';
 
 /** Milliseconds: what a session may take at most, whatever the broker says. */
 const longestSession = 600_000;
@@ -28,8 +28,6 @@ export interface ProofsOptions {
   readonly log: Log;
   /** How a measuring process is started. */
   readonly start?: typeof startMeasuring;
-  /** Watches a GPU while it works; by default nothing is known of that. */
-  readonly watch?: (gpu: string) => ReturnType<Watch>;
 }
 
 /** Answers challenges for as long as the agent runs. */
@@ -39,10 +37,6 @@ export class Proofs {
 
   constructor(options: ProofsOptions) {
     this.#options = options;
-    onSurvivor((pid, device) => {
-      const held = 'a measuring process survives SIGKILL: the kernel holds it in a call of the driver';
-      options.log.error({ pid, device }, held);
-    });
   }
 
   /** Never rejects: what goes wrong is the reason of the refusal. */
@@ -165,14 +159,14 @@ class Session {
 
   async #prepare(gpu: string): Promise<NotMeasured | undefined> {
     try {
-      const { free, start = startMeasuring, watch } = this.#options;
+      const { free, start = startMeasuring } = this.#options;
       const taken = await free.take(gpu);
       if (this.#why) {
         taken.release();
         throw this.#why;
       }
       const measuring = start({ kind: 'prove', device: taken.device, work: this.work }, this.#millis);
-      const proving = new ProvingGpu(taken, measuring, watch && (() => watch(gpu)));
+      const proving = new ProvingGpu(taken, measuring);
       this.#gpus.set(gpu, proving);
       await proving.ready();
       return undefined;

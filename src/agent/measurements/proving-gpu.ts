@@ -11,7 +11,7 @@
 import type { Place } from '../../proof/challenge.ts';
 import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { ProofRows } from '../../wire/gpubroker/node/v1/proof.ts';
-import { ComputeError } from '../verification/compute.ts';
+import { ComputeError, isSameDevice } from '../verification/compute.ts';
 import type { Measuring } from '../verification/measuring.ts';
 import type { ProofStep, Report } from '../verification/orders.ts';
 import type { Start } from '../verification/proof.ts';
@@ -28,9 +28,6 @@ interface Waiting {
   readonly reject: (why: ProofRefused) => void;
 }
 
-/** Begins to watch the GPU; the function that it returns ends this, and says how the GPU was. */
-export type Watch = () => () => RunConditions | undefined;
-
 /** A GPU that proves itself. Every step throws ProofRefused (as a rejection) where it is not done. */
 export class ProvingGpu {
   /** Resolves when the process is gone, or given up, and the GPU given back. */
@@ -40,14 +37,14 @@ export class ProvingGpu {
   #over: ProofRefused | undefined;
   #waiting: Waiting | undefined;
   #opened = 0;
-  readonly #watch: Watch;
+  readonly #taken: TakenGpu;
   /** Ends the watch that there is. */
-  #unwatch: ReturnType<Watch> | undefined;
+  #unwatch: ReturnType<TakenGpu['watch']> | undefined;
 
   /** @param measuring a process that has been ordered to prove, on the GPU that was taken */
-  constructor(taken: TakenGpu, measuring: Measuring, watch: Watch = () => () => undefined) {
+  constructor(taken: TakenGpu, measuring: Measuring) {
     this.#measuring = measuring;
-    this.#watch = watch;
+    this.#taken = taken;
     const { lost } = taken;
     const lose = () => this.end(refusalOf(lost.reason));
     if (lost.aborted) lose();
@@ -68,7 +65,7 @@ export class ProvingGpu {
   async begin(start: Start): Promise<Answer<'committed'>> {
     this.#require('ready', 'begin comes once, when the GPU is ready');
     this.#state = 'committing';
-    this.#unwatch = this.#watch();
+    this.#unwatch = this.#taken.watch();
     const committed = await this.#ask({ kind: 'begin', start }, 'committed');
     this.#state = 'committed';
     return committed;
@@ -136,6 +133,9 @@ export class ProvingGpu {
   }
 
   #take(report: Report): void {
+    if (report.kind === 'started' && !isSameDevice(report.info, this.#taken.info)) {
+      this.end(new ProofRefused('failed', `the device is ${report.info.name} now`));
+    }
     const waiting = this.#waiting;
     if (waiting?.kind !== report.kind) return;
     this.#waiting = undefined;

@@ -8,8 +8,8 @@ import type { DeviceReadings } from '../devices/record.ts';
 import { type Effort, type Plan, plans } from '../verification/benchmarks.ts';
 import { ComputeError } from '../verification/compute.ts';
 import { startMeasuring } from '../verification/measuring.ts';
+import type { TakenGpu } from './contract.ts';
 import { deadlines, type MeasuringContext, resultsOf } from './measure-gpu.ts';
-import type { TakenDevice } from './node-gpus.ts';
 import { conditionsOf } from './run-conditions.ts';
 
 /** What GPUs of one node have to share: power and cooling with the one, and the host's memory on small machines. */
@@ -31,7 +31,7 @@ const leastSampleMs = 200;
  * @param stop kills all processes when it is aborted
  */
 export async function measureTogether(
-  all: readonly TakenDevice[],
+  all: readonly TakenGpu[],
   effort: Effort,
   context: MeasuringContext,
   stop: AbortSignal,
@@ -39,7 +39,7 @@ export async function measureTogether(
   const found = new Map<string, Together>();
   const start = new Start(all.length);
   const plan = planOf(effort);
-  const measure = async (taken: TakenDevice) => {
+  const measure = async (taken: TakenGpu) => {
     const arrive = start.place();
     const order = { kind: 'bench', device: taken.device, plan, names: sharedBenchmarks, waits: true } as const;
     const measuring = startMeasuring(order, deadlines[effort]);

@@ -59,6 +59,11 @@ export interface ComputeInfo {
   readonly isCpu: boolean;
 }
 
+/** Whether two lists mean the same device, whose number may be another. */
+export function isSameDevice(one: ComputeInfo, other: ComputeInfo): boolean {
+  return one.uuid === other.uuid && one.pciBusId === other.pciBusId && one.name === other.name;
+}
+
 /** A device, opened by this process. */
 export interface ComputeDevice {
   readonly info: ComputeInfo;

@@ -53,6 +53,14 @@ test('a GPU that is lost before it is ready', { timeout: 60_000 }, async () => {
   await nothingLeft(gpus);
 });
 
+test('a GPU whose device has another number now', { timeout: 60_000 }, async () => {
+  const { broker, gpus } = provingNode();
+  gpus.deviceName = 'Another';
+  const { refusals } = await broker().prepare([gpu]);
+  expect(refusals).toEqual([{ gpu, reason: 'failed', message: expect.stringMatching(/^the device is .+ now$/) }]);
+  await nothingLeft(gpus);
+});
+
 test('the time of the session', { timeout: 60_000 }, async () => {
   const { broker: newBroker, gpus } = provingNode();
   const broker = newBroker();
@@ -148,13 +156,23 @@ test('the agent', { timeout: 60_000 }, async () => {
   await nothingLeft(node.gpus);
 });
 
-test('an agent that cannot measure says so', async () => {
-  const node = provingNode();
-  const without = new ProofChallenges(undefined, node.log);
-  await expect(new ProofBroker((asked) => without.answer(asked)).prepare([gpu])).rejects.toThrow(
-    'unsupported: this agent measures nothing',
-  );
-  node.gpus.refuse(gpu, 'unsupported', 'no compute library shows this GPU');
-  const { refusals } = await node.broker().prepare([gpu]);
+test('a GPU that nothing can compute on', async () => {
+  const { broker, gpus } = provingNode();
+  gpus.refuse(gpu, 'unsupported', 'no compute library shows this GPU');
+  const { refusals } = await broker().prepare([gpu]);
   expect(refusals).toEqual([{ gpu, reason: 'unsupported', message: 'no compute library shows this GPU' }]);
+});
+
+test('an agent that cannot load what it needs says so, and tries again', async () => {
+  const node = provingNode();
+  node.gpus.refuse(gpu, 'held', 'it is sold');
+  let attempts = 0;
+  const freeGpus = async () => {
+    if (++attempts === 1) throw new Error('no room');
+    return node.gpus;
+  };
+  const challenges = new ProofChallenges({ freeGpus }, node.log);
+  const broker = new ProofBroker((asked) => challenges.answer(asked));
+  await expect(broker.prepare([gpu])).rejects.toThrow('failed: no room');
+  expect((await broker.prepare([gpu])).refusals).toMatchObject([{ reason: 'held' }]);
 });

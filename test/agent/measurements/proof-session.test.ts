@@ -103,12 +103,14 @@ test('two GPUs at the same time, each with its own work, and one that is sold', 
 });
 
 test('two sessions, of different sizes, at the same time', { timeout: 60_000 }, async () => {
-  const { broker: newBroker } = provingNode();
+  const { broker: newBroker, gpus } = provingNode();
   const [small, large] = [newBroker(), newBroker()];
   await Promise.all([small.prepare(['gpu-a']), large.prepare(['gpu-b'], { size: 256 })]);
   await Promise.all([small.begin('gpu-a'), large.begin('gpu-b')]);
   await small.end(['gpu-a']);
-  await large.open('gpu-b', [{ round: 1, row: 255 }]);
+  gpus.conditions = { readings: 3, smMhz: { least: 1_200, greatest: 1_980 }, throttleBits: 4 };
+  const { conditions } = await large.open('gpu-b', [{ round: 1, row: 255 }]);
+  expect(conditions).toMatchObject(gpus.conditions);
   const { openings } = await large.rows('gpu-b', 0, 1);
   expect(openings[0]?.product?.row).toHaveLength(4 * 256);
 });
