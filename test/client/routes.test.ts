@@ -19,6 +19,7 @@ import * as Pricing from '../../src/api/pricing.ts';
 import * as Products from '../../src/api/products.ts';
 import * as Providers from '../../src/api/providers.ts';
 import * as Telemetry from '../../src/api/telemetry.ts';
+import * as Verifications from '../../src/api/verifications.ts';
 import * as Wallets from '../../src/api/wallets.ts';
 import { type ServedRoute, serveBroker } from '../cli/broker/broker.ts';
 
@@ -38,6 +39,7 @@ const schemas: Record<string, unknown> = {
   Products,
   Providers,
   Telemetry,
+  Verifications,
   Wallets,
   PageQuery,
   Fields,

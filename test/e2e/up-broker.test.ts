@@ -74,6 +74,16 @@ test('the commands of the broker find it', async () => {
   expect(await gpubroker('whoami')).toMatchObject({ code: 0, stdout: expect.stringContaining('admin') });
 });
 
+test('its GPUs can be challenged, and have nothing to compute with', async () => {
+  const [node] = (await admin().call('GET /nodes', {})).items;
+  const challenged = await gpubroker('verifications', 'challenge', node?.id ?? '');
+  expect(challenged.code).toBe(0);
+  expect(challenged.stdout.match(/ unsupported /g)?.length).toBeGreaterThanOrEqual(8);
+  const { items } = await admin().call('GET /verifications', { query: { kind: 'proof', outcome: 'unsupported' } });
+  expect(new Set(items.map(({ gpu_id }) => gpu_id)).size).toBe(8);
+  expect(new Set(items.map(({ label }) => label))).toEqual(new Set(['simulated']));
+});
+
 test('a broker that dies is started again, and the node comes back to it', async () => {
   const { pid } = endpoints();
   process.kill(pid, 'SIGKILL');
