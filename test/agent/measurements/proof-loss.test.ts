@@ -176,3 +176,14 @@ test('an agent that cannot load what it needs says so, and tries again', async (
   await expect(broker.prepare([gpu])).rejects.toThrow('failed: no room');
   expect((await broker.prepare([gpu])).refusals).toMatchObject([{ reason: 'held' }]);
 });
+
+test('a challenge whose stream has ended while what it needs was loaded', async () => {
+  const node = provingNode();
+  const loading = Promise.withResolvers<SharedDevice>();
+  const challenges = new ProofChallenges({ freeGpus: () => loading.promise }, node.log);
+  const prepared = new ProofBroker((asked) => challenges.answer(asked)).prepare([gpu]);
+  challenges.linkChanged({ phase: 'waiting' });
+  loading.resolve(node.gpus);
+  await expect(prepared).rejects.toThrow('ended: the stream of the challenge has ended');
+  expect(node.gpus.taken.size).toBe(0);
+});
