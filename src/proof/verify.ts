@@ -47,20 +47,31 @@ export interface Answer {
  * Judges an answer. The time it took is the caller's to judge, by the clock that ran while it was made.
  *
  * @param check of the challenge's epoch and size
+ * @param memory for a row of A, for who judges many answers
  */
-export function verify(answer: Answer, check: EpochCheck): Verdict {
+export function verify(
+  answer: Answer,
+  check: EpochCheck,
+  memory: Int8Array = new Int8Array(answer.challenge.size),
+): Verdict {
   const { places, openings } = answer;
   if (openings.length !== places.length) {
     return refused('malformed', `${openings.length} rows were opened; ${places.length} were asked for`);
   }
   for (const [index, place] of places.entries()) {
-    const verdict = judge(answer, place, openings[index] as Opening, check);
+    const verdict = judge(answer, place, openings[index] as Opening, check, memory);
     if (!verdict.accepted) return verdict;
   }
   return { accepted: true };
 }
 
-function judge({ challenge, root }: Answer, place: Place, { product, before }: Opening, check: EpochCheck): Verdict {
+function judge(
+  { challenge, root }: Answer,
+  place: Place,
+  { product, before }: Opening,
+  check: EpochCheck,
+  memory: Int8Array,
+): Verdict {
   const { round, row } = place;
   const where = `round ${round}, row ${row}`;
   if ((before === undefined) !== (round === 0)) return refused('malformed', `${where}: the row before is amiss`);
@@ -70,7 +81,7 @@ function judge({ challenge, root }: Answer, place: Place, { product, before }: O
     isCommitted(challenge, root, place, product.row, product.path) &&
     (!before || isCommitted(challenge, root, { round: round - 1, row }, before.row, before.path));
   if (!committed) return refused('not-committed', `${where}: the row is not what was committed to`);
-  const a = rowOfA(challenge, round, row, before?.row);
+  const a = rowOfA(challenge, round, row, before?.row, memory);
   if (!check.holds(a, product.row)) return refused('wrong-product', `${where}: the row is not the product asked for`);
   return { accepted: true };
 }

@@ -20,8 +20,8 @@ export interface ChallengePlan {
 
 /** Opened rows: a cheat that leaves out a tenth of them is found with 99.4 %. */
 const places = 48;
-/** A device works so long: of 2 s the broker's cost for a proof, 10 ms of one core, is half a hundredth. */
-const deviceMs = 2_000;
+/** A device works so long: of 3 s the broker's cost for a proof, 10 to 20 ms of processor, is less than a hundredth. */
+const deviceMs = 3_000;
 /**
  * What the kernels are expected to reach of the matrix units' peak for bytes, hashing included, by compute capability.
  * None has run on hardware yet: 9.0 is from a trial of the protocol on an H100 (n = 16,384, about 64 rounds a second).

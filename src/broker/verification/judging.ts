@@ -1,9 +1,9 @@
 // What the broker and its verifier say to each other, and the verdict on one page of opened rows.
+import { messageOf } from '../../daemon/errors.ts';
 import type { Challenge, Place } from '../../proof/challenge.ts';
-import { digestSize } from '../../proof/challenge.ts';
 import type { EpochCheck } from '../../proof/epoch-check.ts';
-import { type OpenedRow, type Opening, type Verdict, verify } from '../../proof/verify.ts';
-import { ProofOpenings, type ProofRow } from '../../wire/gpubroker/node/v1/proof.ts';
+import { type Verdict, verify } from '../../proof/verify.ts';
+import { OpeningReader } from './opening-reader.ts';
 
 /** Some of the rows that one GPU was asked to open. */
 export interface Page {
@@ -29,27 +29,22 @@ export type Answer =
 
 /** Judges a page. What cannot be read is malformed. */
 export function judgePage({ challenge, root, places, openings }: Page, check: EpochCheck): Verdict {
-  let opened: readonly Opening[];
+  const memory = new Int8Array(challenge.size);
+  let opened = 0;
   try {
-    opened = ProofOpenings.decode(openings).openings.map(({ product, before }) => ({
-      product: openedRow(product),
-      before: before && openedRow(before),
-    }));
-  } catch {
-    return { accepted: false, reason: 'malformed', message: 'the opened rows cannot be read' };
+    for (const opening of new OpeningReader(challenge).read(openings)) {
+      const place = places[opened++];
+      // One by one: the next is read into the same memory.
+      const verdict = verify({ challenge, root, places: place ? [place] : [], openings: [opening] }, check, memory);
+      if (!verdict.accepted) return verdict;
+    }
+  } catch (error) {
+    return malformed(`the opened rows cannot be read: ${messageOf(error)}`);
   }
-  return verify({ challenge, root, places, openings: opened }, check);
+  if (opened === places.length) return { accepted: true };
+  return malformed(`${opened} rows were opened; ${places.length} were asked for`);
 }
 
-/** A row of no length is none: the verdict says so. */
-function openedRow({ row, path }: ProofRow = { row: Buffer.alloc(0), path: Buffer.alloc(0) }): OpenedRow {
-  if (row.length % 4 !== 0 || path.length % digestSize !== 0) throw new RangeError('no whole numbers or hashes');
-  // Short fields may begin anywhere in their buffer.
-  const { buffer, byteOffset, byteLength } = row.byteOffset % 4 === 0 ? row : new Uint8Array(row);
-  return {
-    row: new Int32Array(buffer, byteOffset, byteLength / 4),
-    path: Array.from({ length: path.length / digestSize }, (_, at) =>
-      path.subarray(at * digestSize, (at + 1) * digestSize),
-    ),
-  };
+function malformed(message: string): Verdict {
+  return { accepted: false, reason: 'malformed', message };
 }

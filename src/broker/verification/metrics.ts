@@ -38,7 +38,7 @@ export function challengeMetrics(registry: Registry, rounds: () => number): Chal
     }),
     verdictSeconds: new Histogram({
       name: 'gpubroker_challenge_verdict_seconds',
-      help: 'Time of one core that the verdict on one GPU took.',
+      help: 'Time that the verdict on one GPU took, in the thread that judges.',
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
       registers,
     }),

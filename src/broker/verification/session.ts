@@ -11,8 +11,8 @@
 // the answer is out of it, by the broker's monotonic clock.
 
 import type { Challenge, Place } from '../../proof/challenge.ts';
-import { pathLengthOf } from '../../proof/commitment.ts';
 import { drawPlaces } from '../../proof/places.ts';
+import { openingBytes } from '../../proof/verify.ts';
 import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
 import { ProofCommitted, ProofOpened, ProofReady } from '../../wire/gpubroker/node/v1/proof.ts';
 import type { ChallengePlan } from './challenge-plan.ts';
@@ -49,7 +49,7 @@ export interface SessionEnd {
   readonly message: string;
   /** Milliseconds until the root came. */
   readonly answerMs: number | undefined;
-  /** Seconds of one core that the verdict took. */
+  /** Seconds that the verifier's thread took for the verdict. */
   readonly verdictSeconds: number;
   readonly evidence: Record<string, unknown>;
 }
@@ -279,9 +279,8 @@ function patienceFor({ gpu: { plan } }: Proof): number {
 }
 
 /** How many openings go into a message. */
-function rowsOfPage(challenge: Challenge): number {
-  const bytes = 2 * (challenge.size * 4 + pathLengthOf(challenge) * 32 + 32);
-  return Math.max(1, Math.floor(pageBytes / bytes));
+export function rowsOfPage(challenge: Challenge): number {
+  return Math.max(1, Math.floor(pageBytes / openingBytes(challenge)));
 }
 
 function endOf(proof: Proof, together: number): SessionEnd {

@@ -18,7 +18,7 @@ export class VerifierFailed extends Error {
   override readonly name = 'VerifierFailed';
 }
 
-/** A verdict with what it cost, in seconds of one core. */
+/** A verdict, and the seconds that its thread took for it. */
 export interface Judged {
   readonly verdict: Verdict;
   readonly seconds: number;
