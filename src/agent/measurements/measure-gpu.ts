@@ -9,7 +9,7 @@ import { type Measuring, startMeasuring } from '../verification/measuring.ts';
 import type { Order } from '../verification/orders.ts';
 import type { MeasurementOrder, TakenGpu } from './contract.ts';
 import type { NodeGpus } from './node-gpus.ts';
-import type { ReadingsFeed } from './readings.ts';
+import { keep, type ReadingsFeed } from './readings.ts';
 import { conditionsOf, growthOf, type Span } from './run-conditions.ts';
 import type { Together } from './together.ts';
 
@@ -55,9 +55,7 @@ export async function* measureGpu(
   const { record, source } = deviceOf(gpus, gpu);
   const began = now();
   const seen: DeviceReadings[] = [];
-  const unsubscribe = readings.subscribe(record.uuid, (one) => {
-    if (one.timeMs !== seen.at(-1)?.timeMs) seen.push(one);
-  });
+  const unsubscribe = readings.subscribe(record.uuid, (one) => keep(seen, one));
   const errorsBefore = errorsOf(gpus, gpu);
   try {
     const order: Order = { kind: 'bench', device, plan: plans[effort], names };

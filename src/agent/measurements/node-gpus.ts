@@ -20,7 +20,7 @@ import type { DeviceReadings } from '../devices/record.ts';
 import type { DeviceView } from '../devices/view.ts';
 import type { ComputeDevices } from './compute-devices.ts';
 import { type FreeGpus, NotFree, type TakenGpu } from './contract.ts';
-import type { ReadingsFeed } from './readings.ts';
+import { keep, type ReadingsFeed } from './readings.ts';
 import { conditionsOf } from './run-conditions.ts';
 
 /** A GPU that shows more utilisation, in percent, is in use, whatever the driver says of processes. */
@@ -168,9 +168,7 @@ export class NodeGpus implements FreeGpus, CacheObserver {
     const { record } = view;
     const from = now();
     const seen: DeviceReadings[] = view.readings ? [view.readings] : [];
-    const unsubscribe = readings.subscribe(record.uuid, (one) => {
-      if (one.timeMs !== seen.at(-1)?.timeMs) seen.push(one);
-    });
+    const unsubscribe = readings.subscribe(record.uuid, (one) => keep(seen, one));
     return () => {
       unsubscribe();
       return conditionsOf(seen, { from, to: now() }, 2 * lookInterval, record.powerLimits?.enforcedMilliwatts);

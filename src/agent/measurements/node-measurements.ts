@@ -42,8 +42,8 @@ export class NodeMeasurements implements Measurements {
   /** Ends when every run that was asked for has. */
   #runs: Promise<void> = Promise.resolve();
   #waiting = 0;
-  /** Stops what nobody waits for. */
-  #background: AbortController | undefined;
+  /** What nobody waits for: stopped when somebody does. */
+  #background: { readonly stop: AbortController; readonly ended: Promise<unknown> } | undefined;
 
   constructor(options: NodeMeasurementsOptions) {
     this.#options = options;
@@ -52,20 +52,22 @@ export class NodeMeasurements implements Measurements {
   async *run(order: MeasurementOrder, stop: AbortSignal): AsyncGenerator<RunMeasurementResponse> {
     const gpus = this.#meant(order);
     // A person does not wait for what nobody waits for.
-    this.#background?.abort();
+    this.#background?.stop.abort();
     yield* this.#run(gpus, order, stop);
   }
 
   /** Measures GPUs for nobody in particular: it ends when somebody wants to measure. Returns how many were measured. */
   async runInBackground(order: MeasurementOrder): Promise<number> {
     const stop = new AbortController();
-    this.#background = stop;
-    let measured = 0;
-    for await (const { measurement, notMeasured } of this.#run(order.gpus, order, stop.signal)) {
-      if (measurement) measured += 1;
-      if (notMeasured) this.#options.log.info(notMeasured, 'a GPU is not measured');
-    }
-    return measured;
+    const ended = this.#measureQuietly(order, stop.signal);
+    this.#background = { stop, ended };
+    return ended;
+  }
+
+  /** Ends what nobody waits for; resolves when its GPUs are given back. */
+  async giveWay(): Promise<void> {
+    this.#background?.stop.abort();
+    await this.#background?.ended.catch(() => undefined);
   }
 
   list(gpu: string | undefined, limit: number): Measurement[] {
@@ -90,6 +92,15 @@ export class NodeMeasurements implements Measurements {
   onNew(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  async #measureQuietly(order: MeasurementOrder, stop: AbortSignal): Promise<number> {
+    let measured = 0;
+    for await (const { measurement, notMeasured } of this.#run(order.gpus, order, stop)) {
+      if (measurement) measured += 1;
+      if (notMeasured) this.#options.log.info(notMeasured, 'a GPU is not measured');
+    }
+    return measured;
   }
 
   /** Says of every GPU what its measurements say. */
@@ -159,7 +170,7 @@ export class NodeMeasurements implements Measurements {
     const taken = await Promise.all(gpus.map((gpu) => this.#take(gpu)));
     const free = taken.flatMap((one) => (one instanceof NotFree ? [] : [one]));
     try {
-      return free.length < 2 ? new Map() : await measureTogether(free, effort, this.#options, stop);
+      return free.length < 2 ? new Map() : await measureTogether(free, effort, stop);
     } finally {
       for (const one of free) one.release();
     }

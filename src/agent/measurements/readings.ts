@@ -44,6 +44,15 @@ export class ReadingsFeed {
   }
 }
 
+/** More than come within an hour. */
+const mostKept = 4_000;
+
+/** Keeps a reading, once; what is read with every look changes between two readings without being one. */
+export function keep(seen: DeviceReadings[], reading: DeviceReadings): void {
+  const isNew = reading.timeMs !== seen.at(-1)?.timeMs;
+  if (isNew && seen.push(reading) > mostKept) seen.shift();
+}
+
 function keyOf(uuid: string): string {
   return uuid.toLowerCase();
 }

@@ -70,7 +70,11 @@ export class MeasurementsStep implements Step, MeasurementsAccess {
   }
 
   async freeGpus(): Promise<FreeGpus> {
-    return (await this.#load()).gpus;
+    const { gpus, measurements } = await this.#load();
+    return {
+      // Who proves is asked at a time that nobody foresees, and once; what is measured can wait.
+      take: (gpu) => measurements.giveWay().then(() => gpus.take(gpu)),
+    };
   }
 
   /** Of the processes that a driver lists on a GPU, how many are ours. */

@@ -4,13 +4,11 @@
 // are taken than of a GPU alone: the median is one of those that all shared.
 import { type BenchmarkName, medianOf } from '../../score/figures.ts';
 import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
-import type { DeviceReadings } from '../devices/record.ts';
 import { type Effort, type Plan, plans } from '../verification/benchmarks.ts';
 import { ComputeError } from '../verification/compute.ts';
 import { startMeasuring } from '../verification/measuring.ts';
 import type { TakenGpu } from './contract.ts';
-import { deadlines, type MeasuringContext, resultsOf } from './measure-gpu.ts';
-import { conditionsOf } from './run-conditions.ts';
+import { deadlines, resultsOf } from './measure-gpu.ts';
 
 /** What GPUs of one node have to share: power and cooling with the one, and the host's memory on small machines. */
 export const sharedBenchmarks = ['fp32', 'memory-bandwidth'] as const satisfies readonly BenchmarkName[];
@@ -33,7 +31,6 @@ const leastSampleMs = 200;
 export async function measureTogether(
   all: readonly TakenGpu[],
   effort: Effort,
-  context: MeasuringContext,
   stop: AbortSignal,
 ): Promise<ReadonlyMap<string, Together>> {
   const found = new Map<string, Together>();
@@ -44,20 +41,19 @@ export async function measureTogether(
     const order = { kind: 'bench', device: taken.device, plan, names: sharedBenchmarks, waits: true } as const;
     const measuring = startMeasuring(order, deadlines[effort]);
     const begin = () => void arrive().then(() => measuring.say({ kind: 'measure' }));
-    const seen = collect(context, taken.gpu);
+    const unwatch = taken.watch();
     const medians = new Map<BenchmarkName, number>();
-    const from = context.now();
     try {
       for await (const result of resultsOf(measuring, taken.info, AbortSignal.any([stop, taken.lost]), begin)) {
         if ('samples' in result) medians.set(result.benchmark, medianOf(result.samples));
       }
-      found.set(taken.gpu, { medians, conditions: seen.conditions(from) });
+      found.set(taken.gpu, { medians, conditions: unwatch() });
     } catch (error) {
       // Alone it is measured all the same, and what is wrong is said then.
       if (!(error instanceof ComputeError)) throw error;
     } finally {
       void arrive();
-      seen.end();
+      unwatch();
     }
   };
   await Promise.all(all.map(measure));
@@ -67,16 +63,6 @@ export async function measureTogether(
 function planOf(effort: Effort): Plan {
   const { samples, sampleMs, ...rest } = plans[effort];
   return { ...rest, samples: Math.max(samples, leastSamples), sampleMs: Math.max(sampleMs, leastSampleMs) };
-}
-
-function collect({ gpus, readings, now, lookInterval }: MeasuringContext, gpu: string) {
-  const record = gpus.view(gpu)?.record;
-  const seen: DeviceReadings[] = [];
-  return {
-    end: record ? readings.subscribe(record.uuid, (one) => void seen.push(one)) : () => undefined,
-    conditions: (from: number) =>
-      conditionsOf(seen, { from, to: now() }, 2 * lookInterval, record?.powerLimits?.enforcedMilliwatts),
-  };
 }
 
 /** Where those who begin together wait for each other. */
