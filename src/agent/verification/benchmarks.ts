@@ -212,8 +212,9 @@ function checkMemory({ device, checkedShare }: Bench): Omit<Figure, 'benchmark' 
 function transfer(bench: Bench, direction: 'to' | 'from'): Omit<Figure, 'benchmark' | 'median'> {
   const { device } = bench;
   const bytes = roomFor(bench, 1);
-  const host = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; at += 4) host.writeUInt32LE((at * 0x9e3779b1) >>> 0, at);
+  const words = new Uint32Array(bytes / 4);
+  for (let index = 0; index < words.length; index++) words[index] = Math.imul(index, 0x9e3779b1);
+  const host = Buffer.from(words.buffer);
   return withMemory(device, [bytes], ([memory]) => {
     device.upload(host, memory);
     const back = Buffer.alloc(bytes);
