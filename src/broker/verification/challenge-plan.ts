@@ -1,6 +1,7 @@
 // Which work shows that a GPU is of its product: how large, how many rounds, and how long it may take.
 import { limits } from '../../proof/challenge.ts';
 import { type Reference, referenceOf } from '../../score/reference.ts';
+import type { Pace } from './pace.ts';
 
 /** What a GPU of a product is asked. Times are milliseconds from the broker's word to the answer, by its clock. */
 export interface ChallengePlan {
@@ -56,29 +57,36 @@ const simulatedPlan: ChallengePlan = {
   fastestMs: 0,
 };
 
-/** The plan for a product; undefined where nothing is known that could be asked of it. */
-export type ChallengePlans = (product: string) => ChallengePlan | undefined;
+/**
+ * The plan for a product; undefined where nothing is known that could be asked of it.
+ *
+ * @param pace what its GPUs come to, where that is known
+ */
+export type ChallengePlans = (product: string, pace?: Pace) => ChallengePlan | undefined;
 
 /** The plans that follow from the table of references, and from what operators know better. */
 export function challengePlans(own: ReadonlyMap<string, ChallengePlan> = new Map()): ChallengePlans {
-  return (product) => own.get(product) ?? planOf(product);
+  return (product, pace) => own.get(product) ?? planOf(product, pace);
 }
 
-function planOf(product: string): ChallengePlan | undefined {
+function planOf(product: string, pace: Pace | undefined): ChallengePlan | undefined {
   if (product.startsWith('SIM-')) return simulatedPlan;
   const reference = referenceOf(product);
-  return reference && planFor(reference, shareOf(reference));
+  return reference && planFor(reference, shareOf(reference), pace);
 }
 
 /** Of matrix units that no kernel of ours uses nothing can be expected: GPUs without CUDA take an operator's plan. */
-function planFor(reference: Reference, share: number | undefined): ChallengePlan | undefined {
+function planFor(reference: Reference, share: number | undefined, pace: Pace | undefined): ChallengePlan | undefined {
   if (share === undefined) return undefined;
   for (const size of sizes) {
     const peakMsPerRound = (2 * size ** 3) / (reference.peaks.int8 * 1e9);
-    const rounds = Math.min(Math.round((deviceMs * share) / peakMsPerRound), limits.rounds.most);
+    // What GPUs have shown asks for more than what was expected of them, never for less.
+    const shownMs = pace?.size === size ? Math.max(pace.msPerRound, peakMsPerRound) : Number.POSITIVE_INFINITY;
+    const msPerRound = Math.min(peakMsPerRound / share, shownMs);
+    const rounds = Math.min(Math.round(deviceMs / msPerRound), limits.rounds.most);
     const fits = size ** 2 * bytesPerElement <= (reference.memoryGb * 2 ** 30) / 2;
     if (!fits || rounds < leastRounds) continue;
-    const expectedMs = Math.round((rounds * peakMsPerRound) / share);
+    const expectedMs = Math.round(rounds * msPerRound);
     const slowestMs = Math.round(expectedMs * slowestFactor + overheadMs);
     return { size, rounds, places, expectedMs, slowestMs, fastestMs: Math.round(rounds * peakMsPerRound) };
   }

@@ -3,7 +3,8 @@
 import { randomInt } from 'node:crypto';
 import type { Queryable } from '../storage/database.ts';
 import { type CandidateGpu, candidateGpus } from './candidates.ts';
-import type { ChallengePlans } from './challenge-plan.ts';
+import type { ChallengePlan, ChallengePlans } from './challenge-plan.ts';
+import { pacesOf } from './pace.ts';
 import { NodeSession, type SessionEnd, type SessionGpu, type SessionTools } from './session.ts';
 
 /** Nodes of a round; each that more has waits for another one. */
@@ -29,14 +30,20 @@ export async function conductRound(
   plans: ChallengePlans,
   tools: SessionTools,
 ): Promise<readonly RoundEnd[]> {
-  const free = Map.groupBy(await candidateGpus(db, nodeIds), ({ nodeId }) => nodeId);
+  const candidates = await candidateGpus(db, nodeIds);
+  const products = [...new Set(candidates.map(({ product }) => product))];
+  const paces = await pacesOf(db, products);
+  const planned = new Map(products.map((product) => [product, plans(product, paces.get(product))]));
+  const free = Map.groupBy(candidates, ({ nodeId }) => nodeId);
   const chosen = [...free].map(([nodeId, gpus]) => ({ nodeId, gpus: choose(gpus) }));
   const unplanned = chosen.flatMap(({ nodeId, gpus }) =>
-    gpus.filter((gpu) => !plans(gpu.product) && gpu.isNew).map((gpu) => ({ nodeId, end: withoutPlan(gpu, tools) })),
+    gpus
+      .filter(({ product, isNew }) => !planned.get(product) && isNew)
+      .map((gpu) => ({ nodeId, end: withoutPlan(gpu, tools) })),
   );
   const sessions = chosen.flatMap(({ nodeId, gpus }) => {
-    const planned = gpus.flatMap((gpu) => withPlan(gpu, plans));
-    return planned.length === 0 ? [] : [new NodeSession(nodeId, planned, tools)];
+    const asked = gpus.flatMap((gpu) => withPlan(gpu, planned.get(gpu.product)));
+    return asked.length === 0 ? [] : [new NodeSession(nodeId, asked, tools)];
   });
   await Promise.all(sessions.map((session) => session.prepare()));
   const ends = await Promise.all(
@@ -52,8 +59,7 @@ function choose(gpus: readonly CandidateGpu[]): CandidateGpu[] {
     .slice(0, gpusOfNode);
 }
 
-function withPlan({ gpuId, name, product }: CandidateGpu, plans: ChallengePlans): SessionGpu[] {
-  const plan = plans(product);
+function withPlan({ gpuId, name, product }: CandidateGpu, plan: ChallengePlan | undefined): SessionGpu[] {
   return plan ? [{ gpuId, name, product, plan }] : [];
 }
 
