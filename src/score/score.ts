@@ -98,10 +98,9 @@ export function scoreOf(results: Results, bands: Bands): Score {
  */
 export function meetsBand(results: Results, bands: Bands): Judgement {
   const checked = medianOfFigure(results, 'memory-check') === undefined ? ['memory-check: was not measured'] : [];
-  const known = Object.keys(bands).length === 0 ? ['nothing is known of the model'] : [];
-  const short = benchmarkNames
-    .filter((name) => !hostFigures.includes(name))
-    .flatMap((name) => shortfallOf(name, results, bands[name]));
+  const judged = benchmarkNames.filter((name) => bands[name] && !hostFigures.includes(name));
+  const known = judged.length === 0 ? ['nothing is known of the model'] : [];
+  const short = judged.flatMap((name) => shortfallOf(name, results, bands[name]));
   const reasons = [...brokenGates(results), ...checked, ...known, ...short];
   return { holds: reasons.length === 0, reasons };
 }

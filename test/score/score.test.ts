@@ -105,6 +105,11 @@ describe('the label measured', () => {
     expect(meetsBand(measured({ 'host-to-device': [3] }), slow).holds).toBe(true);
   });
 
+  test('cannot be had by what the host does alone', () => {
+    const host: Bands = { 'host-to-device': { expected: 20, accepted: 18, from: 'history' } };
+    expect(meetsBand(measured({ 'host-to-device': [20] }), host).reasons).toEqual(['nothing is known of the model']);
+  });
+
   test('takes no longer latency than the model has', () => {
     const latency: Bands = { ...bands, 'memory-latency': { expected: 600, accepted: 660, from: 'history' } };
     expect(meetsBand(measured({ 'memory-latency': [661] }), latency).reasons).toEqual([
