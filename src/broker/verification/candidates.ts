@@ -8,8 +8,8 @@ import type { GpuNow } from './excuses.ts';
 export interface CandidateNode {
   readonly nodeId: string;
   readonly providerId: string;
-  /** One of them was never challenged. */
-  readonly isNew: boolean;
+  /** The ids of those that were never challenged. */
+  readonly newGpus: readonly string[];
 }
 
 /** A free GPU. */
@@ -39,7 +39,8 @@ const isNew = sql<boolean>`not exists (
 /** All nodes with free GPUs, but at most so many. */
 export async function candidateNodes(db: Queryable, limit: number): Promise<CandidateNode[]> {
   const { rows } = await sql<CandidateNode>`
-    select g.node_id as "nodeId", g.provider_id as "providerId", bool_or(${isNew}) as "isNew"
+    select g.node_id as "nodeId", g.provider_id as "providerId", 
+      coalesce(array_agg(g.id) filter (where ${isNew}), '{}') as "newGpus"
     from gpus g join nodes n on n.id = g.node_id
     where ${isFree} group by g.node_id, g.provider_id limit ${limit}
   `.execute(db);

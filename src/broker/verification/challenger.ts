@@ -53,8 +53,8 @@ const mostNodes = 12_000;
 /** GPUs whose interruptions are remembered. */
 const mostInterrupted = 100_000;
 const lookEvery = 15_000;
-/** Milliseconds until a node of which no GPU let itself be challenged is asked again. */
-const nodeBackoff = { first: 2 * 60_000, longest: 6 * 3_600_000 };
+/** Milliseconds until a node of which no GPU let itself be challenged is asked again, and until a new GPU hurries again. */
+const reluctance = { first: 2 * 60_000, longest: 6 * 3_600_000 };
 const storeBackoff = { first: 1_000, longest: 30_000 };
 const storeAttempts = 6;
 
@@ -63,10 +63,18 @@ export function createChallenger(options: ChallengerOptions): RunningChallenger 
   return new RandomChallenger(options);
 }
 
-/** A node that does not let itself be challenged. */
+/** A node, or a GPU, that does not let itself be challenged. */
 interface Reluctant {
   readonly backoff: Backoff;
   until: number;
+}
+
+/** A node that can be challenged now. */
+interface ReadyNode {
+  readonly nodeId: string;
+  readonly providerId: string;
+  /** It has a GPU that was never challenged, and that did not refuse a moment ago. */
+  readonly isNew: boolean;
 }
 
 class RandomChallenger implements RunningChallenger {
@@ -81,6 +89,7 @@ class RandomChallenger implements RunningChallenger {
   readonly #providers = new Set<string>();
   readonly #rounds = new Set<Promise<unknown>>();
   #requested = 0;
+  /** By the id of the node, or of the GPU. */
   readonly #reluctant = new Map<string, Reluctant>();
   /** Of GPUs, how often in a row they were interrupted. */
   readonly #interruptions = new Map<string, number>();
@@ -156,8 +165,10 @@ class RandomChallenger implements RunningChallenger {
   async #look(): Promise<void> {
     const candidates = await candidateNodes(this.#options.db, mostNodes);
     const now = this.#clock();
-    this.#forgetGone(candidates, now);
-    const ready = candidates.filter(({ nodeId }) => this.#isReady(nodeId, now));
+    this.#forgetGone(now);
+    const ready = candidates
+      .filter(({ nodeId }) => this.#isReady(nodeId, now))
+      .map((node) => this.#readyNode(node, now));
     const byProvider = Map.groupBy(ready, ({ providerId }) => providerId);
     const loads = new Map([...byProvider].map(([id, nodes]) => [id, loadOf(nodes)]));
     for (const provider of shuffled(this.#schedule.due(now, loads))) {
@@ -170,15 +181,20 @@ class RandomChallenger implements RunningChallenger {
   }
 
   #isReady(nodeId: string, now: number): boolean {
-    const until = this.#reluctant.get(nodeId)?.until ?? 0;
-    return until <= now && !this.#nodes.has(nodeId) && this.#options.isLive(nodeId);
+    return this.#isWilling(nodeId, now) && !this.#nodes.has(nodeId) && this.#options.isLive(nodeId);
   }
 
-  #forgetGone(candidates: readonly CandidateNode[], now: number): void {
-    const there = new Set(candidates.map(({ nodeId }) => nodeId));
-    for (const [id, { until }] of this.#reluctant) {
-      if (!there.has(id) && until + nodeBackoff.longest < now) this.#reluctant.delete(id);
-    }
+  #readyNode({ nodeId, providerId, newGpus }: CandidateNode, now: number): ReadyNode {
+    return { nodeId, providerId, isNew: newGpus.some((id) => this.#isWilling(id, now)) };
+  }
+
+  #isWilling(id: string, now: number): boolean {
+    return (this.#reluctant.get(id)?.until ?? 0) <= now;
+  }
+
+  /** Whoever was not heard of for as long as the longest wait begins anew. */
+  #forgetGone(now: number): void {
+    for (const [id, { until }] of this.#reluctant) if (until + reluctance.longest < now) this.#reluctant.delete(id);
   }
 
   #begin(provider: string, nodeIds: readonly string[]): void {
@@ -240,16 +256,21 @@ class RandomChallenger implements RunningChallenger {
     if (this.#interruptions.size > mostInterrupted && oldest !== undefined) this.#interruptions.delete(oldest);
   }
 
-  /** A node of which no GPU came to a verdict is left alone for a while. */
+  /** A node of which no GPU came to a verdict is left alone for a while, and so is a GPU of one that did. */
   #learn(nodeIds: readonly string[], ends: readonly RoundEnd[]): void {
+    for (const { end } of ends) this.#learnOf(end.gpu.gpuId, end.state !== 'not-now');
     for (const nodeId of nodeIds) {
-      const isDone = ends.some(({ nodeId: id, end }) => id === nodeId && end.state !== 'not-now');
-      if (isDone) this.#reluctant.delete(nodeId);
-      else {
-        const { backoff } = this.#reluctant.get(nodeId) ?? { backoff: new Backoff(nodeBackoff, secretFraction) };
-        this.#reluctant.set(nodeId, { backoff, until: this.#clock() + backoff.next() });
-      }
+      this.#learnOf(
+        nodeId,
+        ends.some((one) => one.nodeId === nodeId && one.end.state !== 'not-now'),
+      );
     }
+  }
+
+  #learnOf(id: string, wasWilling: boolean): void {
+    const { backoff } = this.#reluctant.get(id) ?? { backoff: new Backoff(reluctance, secretFraction) };
+    if (wasWilling) this.#reluctant.delete(id);
+    else this.#reluctant.set(id, { backoff, until: this.#clock() + backoff.next() });
   }
 
   #count({ end }: RoundEnd): void {
@@ -279,12 +300,12 @@ class RandomChallenger implements RunningChallenger {
   }
 }
 
-function loadOf(nodes: readonly CandidateNode[]): Load {
+function loadOf(nodes: readonly ReadyNode[]): Load {
   return { nodes: nodes.length, isNew: nodes.some(({ isNew }) => isNew) };
 }
 
 /** Those with GPUs that were never challenged first, else any. */
-function chooseNodes(nodes: readonly CandidateNode[]): string[] {
+function chooseNodes(nodes: readonly ReadyNode[]): string[] {
   return shuffled(nodes)
     .sort((a, b) => Number(b.isNew) - Number(a.isNew))
     .slice(0, nodesOfRound)

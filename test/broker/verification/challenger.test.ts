@@ -195,6 +195,24 @@ test('a node that refuses is let alone for a while', async () => {
   expect(prover.asked.map(({ step }) => step)).toEqual(['prepare', 'end']);
 });
 
+test('a GPU that is never ready hurries the others of its node ever less', async () => {
+  const { node, time, looks, provers, startAndWait } = await setUp({ interval: 24 * 3_600_000, lookInterval: 5 });
+  provers.delete((await node([{}])).nodeId);
+  const unready = [{ gpu: 'b', reason: 'busy', message: 'a benchmark runs' }];
+  const { prover } = await node([{ name: 'a' }, { name: 'b' }], { unready });
+  await startAndWait();
+  const rounds = () => prover.asked.filter(({ step }) => step === 'end').length;
+  await until(() => rounds() === 1);
+  for (let minutes = 0; minutes < 120; minutes += 2) {
+    const { count } = looks;
+    await until(() => looks.count > count + 2);
+    await time.until(time.now() + soon);
+  }
+  // Were it for the new GPU alone, every four minutes; waits that double make a few of it.
+  expect(rounds()).toBeGreaterThan(1);
+  expect(rounds()).toBeLessThan(20);
+});
+
 test('stopping breaks a round off without a result', async () => {
   const { challenger, node, results } = await setUp();
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
