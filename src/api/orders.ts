@@ -187,6 +187,21 @@ export type Trade = Static<typeof Trade>;
 export const TradePage = Page(Trade);
 export type TradePage = Static<typeof TradePage>;
 
+/** What is known of a GPU, for those who have it or sell it by a trade. */
+export const TradeGpu = Type.Object({
+  gpu_id: Id,
+  model: Nullable(Type.String()),
+  label: OneOf(labelNames, { description: 'What is behind its figures: see docs/verification.md.' }),
+  score: Nullable(Type.Integer({ minimum: 0, maximum: 100 })),
+  measured_at: Nullable({ ...Time, description: 'Its newest measurement.' }),
+  verified_at: Nullable({ ...Time, description: 'The newest proof that it passed.' }),
+});
+export type TradeGpu = Static<typeof TradeGpu>;
+export const TradeGpus = Type.Object({
+  items: Type.Array(TradeGpu, { description: 'In the order of the trade’s gpu_ids; none when it has ended.' }),
+});
+export type TradeGpus = Static<typeof TradeGpus>;
+
 export const OrderTrades = Type.Object({ trades: Type.Array(Trade), next_cursor: Nullable(Type.String()) });
 export type OrderTrades = Static<typeof OrderTrades>;
 

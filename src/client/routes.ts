@@ -142,6 +142,7 @@ export interface Routes {
   'GET /orders/{id}/trades': Lists<PageQuery, typeof Orders.OrderTrades>;
   'GET /trades': Lists<Orders.TradeQuery, typeof Orders.TradePage>;
   'GET /trades/{id}': Answers<typeof Orders.Trade>;
+  'GET /trades/{id}/gpus': Answers<typeof Orders.TradeGpus>;
   'POST /trades/{id}/settle': Takes<Orders.Settlement, typeof Orders.Trade>;
   'POST /trades/{id}/end': Takes<Orders.TradeEnd, typeof Orders.Trade>;
 

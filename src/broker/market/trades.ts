@@ -1,7 +1,7 @@
 // Trades as their parties see them; and what an admin does to one until leases do it.
 import { sql } from 'kysely';
 import type { PageQuery } from '../../api/lists.ts';
-import type { OrderTrades, TradePage, TradeQuery, Trade as TradeView } from '../../api/orders.ts';
+import type { OrderTrades, TradeGpus, TradePage, TradeQuery, Trade as TradeView } from '../../api/orders.ts';
 import type { IdempotencyKey } from '../commit/contract.ts';
 import type { Trade } from '../engine/order.ts';
 import { visibleAccount } from '../identity/policy.ts';
@@ -86,6 +86,24 @@ export async function listTrades(
 export async function getTrade({ db }: MarketContext, principal: Principal, id: string): Promise<TradeView> {
   const account = visibleAccount(principal);
   return tradeView(await findTrade(db, account, id), account);
+}
+
+/** What is known of the GPUs that a trade holds, for its parties. @throws Refusal as {@link getTrade} */
+export async function listTradeGpus({ db }: MarketContext, principal: Principal, id: string): Promise<TradeGpus> {
+  const trade = await findTrade(db, visibleAccount(principal), id);
+  const rows = await db
+    .selectFrom('holds')
+    .innerJoin('gpus', 'gpus.id', 'holds.gpu_id')
+    .select(['gpus.id', 'gpus.model', 'gpus.label', 'gpus.score', 'gpus.measured_at', 'gpus.verified_at'])
+    .where('holds.trade_id', '=', trade.id)
+    .where('holds.ended_at', 'is', null)
+    .orderBy('holds.position')
+    .execute();
+  const items = rows.map(({ id: gpu_id, model, label, score, measured_at, verified_at }) => {
+    const times = { measured_at: measured_at?.toISOString() ?? null, verified_at: verified_at?.toISOString() ?? null };
+    return { gpu_id, model, label, score, ...times };
+  });
+  return { items };
 }
 
 async function findTrade(db: Database, account: string | undefined, id: string): Promise<Trade> {

@@ -8,10 +8,11 @@ import type {
   OrderQuery,
   OrderTrades,
   Trade,
+  TradeGpu,
   TradeQuery,
 } from '../../api/orders.ts';
 import type { Client } from '../../client/client.ts';
-import { remark } from '../output.ts';
+import { print, remark } from '../output.ts';
 import { ago, type Columns, collect, pageFor, showDone, showList, showOne } from './show.ts';
 
 const orderColumns: Columns<Order> = {
@@ -37,6 +38,15 @@ const tradeColumns: Columns<Trade> = {
   PAID: ({ paid }) => paid,
   STATUS: ({ status, reclaim_at, end_reason }) => (status === 'ended' ? end_reason : reclaimed(reclaim_at)),
   ENDS: ({ ended_at, ends_at }) => ended_at ?? ends_at,
+};
+
+const gpuColumns: Columns<TradeGpu> = {
+  GPU: ({ gpu_id }) => gpu_id,
+  MODEL: ({ model }) => model,
+  LABEL: ({ label }) => label,
+  SCORE: ({ score }) => score,
+  MEASURED: ({ measured_at }) => ago(measured_at),
+  PROVEN: ({ verified_at }) => ago(verified_at),
 };
 
 /** With its key it is placed once, also where the first answer is lost. */
@@ -103,7 +113,12 @@ export async function listTrades(
 }
 
 export async function showTrade(client: Client, json: boolean, id: string): Promise<void> {
-  showOne(await client.call('GET /trades/{id}', { params: { id } }), json);
+  const trade = await client.call('GET /trades/{id}', { params: { id } });
+  showOne(trade, json);
+  if (json || trade.status === 'ended') return;
+  const { items } = await client.call('GET /trades/{id}/gpus', { params: { id } });
+  print('');
+  showList(items, { json, columns: gpuColumns, nothing: 'Its GPUs are not in the inventory.' });
 }
 
 /** Page by page. */

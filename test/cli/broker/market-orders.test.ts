@@ -78,6 +78,12 @@ test('a trade is made, shown to both, settled and ended; each side sees its mone
     new RegExp(`${trade.id} +ask +${product} +3 +2\\.20 +10 +66\\.00 +0\\.00 +held`),
   );
   expect((await as('developer', 'market', 'trade', trade.id)).code).toBe(3);
+  const [gpu = ''] = trade.gpu_ids;
+  const verified = { label: 'measured' as const, score: 88 };
+  await broker.database.db.updateTable('gpus').set(verified).where('id', '=', gpu).execute();
+  expect((await as('consumer', 'market', 'trade', trade.id)).stdout).toMatch(
+    new RegExp(`\nGPU +MODEL +LABEL +SCORE +MEASURED +PROVEN\n${gpu} +NVIDIA H100 80GB HBM3 +measured +88 +- +-$`, 'm'),
+  );
   const settled = await as('admin', 'market', 'settle', trade.id, '--seconds', '3600');
   expect(settled.stdout).toBe(`Trade ${trade.id}: 6.60 of 66.00 is paid.\n`);
   expect((await as('admin', 'market', 'end', trade.id, '--reason', 'done')).stdout).toBe(

@@ -44,6 +44,7 @@ export const rows: MatrixRow[] = [
   onOrder('GET /api/v2/orders/:id/trades'),
   { route: 'GET /api/v2/trades', success: 200 },
   onTrade('GET /api/v2/trades/:id'),
+  onTrade('GET /api/v2/trades/:id/gpus'),
   onTrade('POST /api/v2/trades/:id/settle', { seconds: 60 }),
   onTrade('POST /api/v2/trades/:id/end', { reason: 'over' }),
   { route: 'GET /api/v2/market/depth', success: 200, call: () => ({ query: '?gpu_type=H100' }) },

@@ -1,8 +1,16 @@
 // The routes of trades, for their parties.
 import { IdParams } from '../../../../api/fields.ts';
-import { IdempotencyHeaders, Settlement, Trade, TradeEnd, TradePage, TradeQuery } from '../../../../api/orders.ts';
+import {
+  IdempotencyHeaders,
+  Settlement,
+  Trade,
+  TradeEnd,
+  TradeGpus,
+  TradePage,
+  TradeQuery,
+} from '../../../../api/orders.ts';
 import type { MarketContext } from '../../../market/orders.ts';
-import { endTrade, getTrade, listTrades, settleTrade } from '../../../market/trades.ts';
+import { endTrade, getTrade, listTradeGpus, listTrades, settleTrade } from '../../../market/trades.ts';
 import type { ApiServer } from '../app.ts';
 import { idempotencyKey } from '../idempotency-key.ts';
 
@@ -25,6 +33,19 @@ export function tradeRoutes(app: ApiServer, services: MarketContext): void {
       schema: { tags, summary: 'One trade', params: IdParams, response: { 200: Trade } },
     },
     ({ principal, params }) => getTrade(services, principal, params.id),
+  );
+  app.get(
+    '/api/v2/trades/:id/gpus',
+    {
+      config: { action: 'trade.read' },
+      schema: {
+        tags,
+        summary: 'What is known of the GPUs that it holds: labels, scores, and when they were verified',
+        params: IdParams,
+        response: { 200: TradeGpus },
+      },
+    },
+    ({ principal, params }) => listTradeGpus(services, principal, params.id),
   );
   app.post(
     '/api/v2/trades/:id/settle',
