@@ -108,6 +108,15 @@ test('lists of XIDs add up, and may be empty', () => {
   expect([...values.ignoredXids]).toEqual([]);
 });
 
+test('GPUs are given compute devices by their names in any case', () => {
+  const { values } = resolve(['--compute-devices', 'GPU-A=0, gpu-b=12', '--compute-devices=gpu-c=0']);
+  expect([...values.computeDevices]).toEqual([
+    ['gpu-a', 0],
+    ['gpu-b', 12],
+    ['gpu-c', 0],
+  ]);
+});
+
 test('the values cannot be changed', () => {
   const { values } = resolve(['--sources', 'nvml']);
   expect(Object.isFrozen(values)).toBe(true);

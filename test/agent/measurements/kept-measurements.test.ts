@@ -1,4 +1,5 @@
 // The file of what was measured: bounded, whole after a crash, and never in the way of a measurement.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -97,21 +98,37 @@ test('a folder that is not there yet is made', async () => {
   expect((await open()).all).toEqual(kept.all);
 });
 
-testWith('root')(
-  'a file that nobody may write is trouble; memory goes on, and all is written when it can be',
-  async () => {
-    // Also root cannot write to a folder.
-    mkdirSync(path);
+test('a file that nobody can write is trouble; memory goes on, and all is written when it can be', async () => {
+  mkdirSync(path);
+  const kept = await open();
+  await kept.add(measurementOf('gpu-a'));
+  expect(kept.all).toHaveLength(1);
+  expect(troubles.at(-1)).toContain('EISDIR');
+  rmSync(path, { recursive: true });
+  await kept.add(measurementOf('gpu-a'));
+  expect(troubles.at(-1)).toBeUndefined();
+  expect((await open()).all).toEqual(kept.all);
+});
+
+testWith('mount')('a full disk takes nothing from what is in memory, and nothing that was written before', async () => {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+  try {
     const kept = await open();
     await kept.add(measurementOf('gpu-a'));
-    expect(kept.all).toHaveLength(1);
-    expect(troubles.at(-1)).toContain('EISDIR');
-    rmSync(path, { recursive: true });
+    const before = kept.all.slice();
+    expect(() => writeFileSync(join(folder, 'ballast'), Buffer.alloc(1024 * 1024))).toThrow();
+    for (let added = 0; added < 20; added++) await kept.add(measurementOf('gpu-a'));
+    expect(kept.all).toHaveLength(21);
+    expect(troubles.at(-1)).toContain('ENOSPC');
+    expect((await open()).all.slice(0, 1)).toEqual(before);
+    rmSync(join(folder, 'ballast'));
     await kept.add(measurementOf('gpu-a'));
     expect(troubles.at(-1)).toBeUndefined();
     expect((await open()).all).toEqual(kept.all);
-  },
-);
+  } finally {
+    execFileSync('umount', ['-l', folder]);
+  }
+});
 
 test('only its owner reads it', async () => {
   const kept = await open();
