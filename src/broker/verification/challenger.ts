@@ -52,7 +52,7 @@ const mostRequested = 4;
 const mostNodes = 12_000;
 /** GPUs whose interruptions are remembered. */
 const mostInterrupted = 100_000;
-const lookEvery = 15_000;
+const lookEvery = 30_000;
 /** Milliseconds until a node of which no GPU let itself be challenged is asked again, and until a new GPU hurries again. */
 const reluctance = { first: 2 * 60_000, longest: 6 * 3_600_000 };
 const storeBackoff = { first: 1_000, longest: 30_000 };

@@ -68,7 +68,7 @@ export interface SessionTools {
 }
 
 /** Milliseconds. */
-const waits = { prepare: 120_000, rows: 60_000, end: 10_000, session: 10 * 60_000 };
+const waits = { prepare: 120_000, rows: 60_000, end: 10_000, session: 14 * 60_000 };
 /** After the slowest time that is accepted an answer is still waited for, so that its time can be told. */
 const patience = { factor: 2, extra: 20_000 };
 /** Bytes of opened rows in one message, about. */
@@ -101,6 +101,8 @@ export class NodeSession {
   readonly nodeId: string;
   readonly #tools: SessionTools;
   readonly #groups: readonly Group[];
+  /** When the node gives back what is prepared; by the clock. */
+  #over = Number.POSITIVE_INFINITY;
 
   constructor(nodeId: string, gpus: readonly SessionGpu[], tools: SessionTools) {
     this.nodeId = nodeId;
@@ -115,6 +117,7 @@ export class NodeSession {
 
   /** Makes the GPUs ready. Those that are not have their outcome already. Never rejects. */
   async prepare(): Promise<void> {
+    this.#over = this.#tools.clock() + waits.session;
     await Promise.all(this.#groups.map((group) => this.#prepare(group)));
   }
 
@@ -192,6 +195,7 @@ export class NodeSession {
     const count = rowsOfPage(challenge);
     for (let first = 0; first < places.length; first += count) {
       const asked = places.slice(first, first + count);
+      if (this.#tools.clock() >= this.#over) return runOut(proof);
       const said = await this.#step(proof.session, [proof], { rows: { first, count: asked.length } }, waits.rows);
       const openings = this.#answer(proof, said, (payload) => payload);
       if (!openings) return;
@@ -268,6 +272,12 @@ function endNotNow(proof: Proof, reason: string, message: string): void {
 
 function fail(proof: Proof, reason: ProofFailure, message: string): void {
   proof.end = { state: 'failed', reason, message };
+}
+
+/** A slow line, or somebody who plays for time: it counts as a stream that has ended. */
+function runOut(proof: Proof): void {
+  const message = `its rows were not there within ${waits.session / 60_000} minutes`;
+  proof.end = { state: 'broken-off', reason: 'gone', message };
 }
 
 function refusalText(said: Exclude<Said, { said: 'answer' }>): string {

@@ -163,6 +163,16 @@ test.each([
   }
 });
 
+test('whoever plays for time with rows runs out of it', async () => {
+  const { ends } = await challenge(['a', 'b', 'c'], { rowsMs: 8 * 60_000 });
+  expect(ends.map(({ state, reason }) => [state, reason])).toEqual([
+    ['passed', undefined],
+    ['passed', undefined],
+    ['broken-off', 'gone'],
+  ]);
+  expect(ends[2]?.message).toBe('its rows were not there within 14 minutes');
+});
+
 test('a GPU that is not ready is let alone, and the others go on', async () => {
   const unready = [
     { gpu: 'a', reason: 'held', message: 'sold' },
