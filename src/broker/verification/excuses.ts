@@ -4,7 +4,7 @@
 //   its node is connected, and says nothing until the deadline -- failed
 //   its node refuses to go on, and the inventory shows nobody else on the GPU -- failed
 //   its node refuses, and the inventory shows a pod or a foreign process      -- interrupted
-//   its node's stream has ended                                               -- interrupted
+//   its node's stream has ended, or it plays for time with its rows           -- interrupted
 //
 // Pods, processes and streams are the node's own word: they interrupt a GPU twice, and the third time in a row, without a
 // verdict in between, it has failed. A GPU that is never ready needs no rule: its label runs out.

@@ -67,8 +67,8 @@ export interface SessionTools {
   readonly random: () => number;
 }
 
-/** Milliseconds. */
-const waits = { prepare: 120_000, rows: 60_000, end: 10_000, session: 14 * 60_000 };
+/** Milliseconds. No node keeps a session for longer than these ten minutes. */
+const waits = { prepare: 120_000, rows: 60_000, end: 10_000, session: 10 * 60_000 };
 /** After the slowest time that is accepted an answer is still waited for, so that its time can be told. */
 const patience = { factor: 2, extra: 20_000 };
 /** Bytes of opened rows in one message, about. */

@@ -170,7 +170,7 @@ test('whoever plays for time with rows runs out of it', async () => {
     ['passed', undefined],
     ['broken-off', 'gone'],
   ]);
-  expect(ends[2]?.message).toBe('its rows were not there within 14 minutes');
+  expect(ends[2]?.message).toBe('its rows were not there within 10 minutes');
 });
 
 test('a GPU that is not ready is let alone, and the others go on', async () => {
