@@ -32,7 +32,10 @@ const brokerGround = [
 ];
 
 /** What every source of devices builds on: the record, the interface, and what becomes of absent values. */
-const sourceGround = ['src/agent/devices/absence.ts', 'src/agent/devices/record.ts', 'src/agent/devices/source.ts'];
+const sourceGround = [
+  ...['absence', 'record', 'source'].map((name) => `src/agent/devices/${name}.ts`),
+  'src/agent/driver-folders.ts',
+];
 
 /** What reads the host's files. */
 const hostGround = ['src/agent/devices/host-files.ts', 'src/agent/devices/pci.ts'];
@@ -48,7 +51,7 @@ const mayImport: Record<string, string[]> = {
   'src/agent/devices/amd/': [...sourceGround, ...hostGround, 'src/agent/devices/sysfs/'],
   'src/agent/devices/intel/': [...sourceGround, ...hostGround, 'src/agent/devices/sysfs/'],
   'src/agent/devices/': ['src/daemon/'],
-  'src/agent/verification/': ['src/proof/', 'src/score/figures.ts'],
+  'src/agent/verification/': ['src/proof/', 'src/score/figures.ts', 'src/agent/driver-folders.ts'],
   'src/agent/measurements/': [
     ...['src/wire/', 'src/daemon/', 'src/proof/', 'src/score/', 'src/agent/verification/'],
     ...['cache', 'device-details', 'rpc', 'encoding', 'errors', 'write', 'state/line'].map(

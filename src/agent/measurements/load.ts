@@ -6,7 +6,7 @@ import { version } from '../../daemon/version.ts';
 import { benchmarkNames } from '../../score/figures.ts';
 import type { Measurement } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { DeviceView } from '../devices/view.ts';
-import { listDevices, onSurvivor } from '../verification/measuring.ts';
+import { listDevices, lookUnderDriverRoot, onSurvivor } from '../verification/measuring.ts';
 import { ComputeDevices } from './compute-devices.ts';
 import { NotFree } from './contract.ts';
 import { KeptMeasurements } from './kept-measurements.ts';
@@ -39,6 +39,7 @@ export async function loadMeasurements(
   onSurvivor((pid, device) => {
     log.error({ pid, device }, 'a measuring process survives SIGKILL: the kernel holds it in a driver call');
   });
+  lookUnderDriverRoot(options.driverRoot);
   const kept = await KeptMeasurements.open({
     path,
     log,

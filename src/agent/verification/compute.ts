@@ -70,7 +70,7 @@ export interface ComputeDevice {
   /** @throws ComputeError `out-of-memory` */
   allocate(bytes: number): DeviceMemory;
   /** Copies to the device and returns when it is there. */
-  upload(from: Uint8Array, to: DeviceMemory): void;
+  upload(from: Uint8Array, to: DeviceMemory, offset?: number): void;
   /** Copies from the device; what was launched before is done first. */
   download(from: DeviceMemory, to: Uint8Array, offset?: number): void;
   /** Queues a kernel of a program behind what was launched before. @throws ComputeError `unsupported` */

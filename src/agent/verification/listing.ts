@@ -13,9 +13,10 @@ export interface Listing {
 /**
  * Lists them: those of CUDA, then those that OpenCL alone shows, GPUs first.
  *
+ * @param driverRoot where a containerised driver of NVIDIA is mounted; empty for none
  * @throws ComputeError `absent` where there is neither library
  */
-export function listComputeDevices(): Listing[] {
+export function listComputeDevices(driverRoot = ''): Listing[] {
   const missing: string[] = [];
   const attempt = <Found>(list: () => Found[]): Found[] => {
     try {
@@ -26,7 +27,7 @@ export function listComputeDevices(): Listing[] {
       return [];
     }
   };
-  const cuda = attempt(listCudaDevices);
+  const cuda = attempt(() => listCudaDevices(driverRoot));
   const openCl = attempt(listOpenClDevices);
   if (missing.length === 2) throw new ComputeError('absent', missing.join('; '));
   return [

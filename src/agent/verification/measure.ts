@@ -9,7 +9,7 @@ import type { Order, ProofStep, Report } from './orders.ts';
 import { Prover } from './proof.ts';
 
 async function obey(order: Order): Promise<void> {
-  const listings = listComputeDevices();
+  const listings = listComputeDevices(process.argv[3]);
   if (order.kind === 'list') {
     report({ kind: 'devices', devices: listings.map(({ info }) => info) });
     return;

@@ -40,6 +40,12 @@ interface Terms {
 }
 
 const allSurvivors = new Survivors();
+let driverRoot = '';
+
+/** From now on measuring processes look for NVIDIA's driver under this root too. */
+export function lookUnderDriverRoot(root: string): void {
+  driverRoot = root;
+}
 
 /** Tells of every process of this program that could not be killed. */
 export function onSurvivor(listener: SurvivorListener): void {
@@ -95,7 +101,7 @@ class MeasuringProcess implements Measuring {
     this.#order = order;
     this.#survivors = survivors;
     this.#kill = kill;
-    this.#process = fork(entry, [order.kind], {
+    this.#process = fork(entry, [order.kind, driverRoot], {
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => inherited.test(name))),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced',

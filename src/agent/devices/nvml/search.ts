@@ -1,6 +1,7 @@
 // Finds the NVML library: at the given path, or by its name through the system's loader and under the driver root.
 import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { driverFolders } from '../../driver-folders.ts';
 import { DeviceError } from '../source.ts';
 import { NvmlLibrary } from './library.ts';
 
@@ -14,17 +15,6 @@ export interface SearchOptions {
   /** The folder under which the driver's files lie, as a container mounts them; default `/`. */
   driverRoot?: string | undefined;
 }
-
-const folders = [
-  'usr/lib/x86_64-linux-gnu',
-  'usr/lib/aarch64-linux-gnu',
-  'usr/lib64',
-  'usr/lib',
-  'usr/lib/wsl/lib',
-  'usr/lib/x86_64-linux-gnu/nvidia/current',
-  'lib64',
-  'lib',
-];
 
 /**
  * Loads the first usable library.
@@ -49,5 +39,5 @@ export function loadNvml(options: SearchOptions): NvmlLibrary {
 
 function candidates({ library = 'libnvidia-ml.so.1', driverRoot = '/' }: SearchOptions): string[] {
   if (library.includes('/')) return [library];
-  return [library, ...folders.map((folder) => join(driverRoot, folder, library))];
+  return [library, ...driverFolders.map((folder) => join(driverRoot, folder, library))];
 }

@@ -7,7 +7,8 @@ import {
   type Grid,
   type KernelArgument,
 } from '../compute.ts';
-import { CudaLibrary, type Handle } from './library.ts';
+import type { CudaLibrary, Handle } from './library.ts';
+import { loadCuda } from './search.ts';
 
 /** PTX of one program, for devices of at least this compute capability: 80 is 8.0. */
 export interface Ptx {
@@ -28,8 +29,8 @@ export interface CudaListing {
  * @param path of the driver's library; by default the system's
  * @throws ComputeError `absent` where there is no driver
  */
-export function listCudaDevices(path?: string): CudaListing[] {
-  const library = new CudaLibrary(path);
+export function listCudaDevices(driverRoot: string): CudaListing[] {
+  const library = loadCuda(driverRoot);
   return Array.from({ length: library.deviceCount() }, (_, index): CudaListing => {
     const device = library.device(index);
     const info = infoOf(library, device);
@@ -99,8 +100,8 @@ class CudaDevice implements ComputeDevice {
     return new CudaMemory(this.#library, bytes);
   }
 
-  upload(from: Uint8Array, to: DeviceMemory): void {
-    this.#library.write(handleOf(to), from);
+  upload(from: Uint8Array, to: DeviceMemory, offset = 0): void {
+    this.#library.write(handleOf(to), offset, from);
   }
 
   download(from: DeviceMemory, to: Uint8Array, offset = 0): void {

@@ -5,6 +5,8 @@
 // - Memory that the library writes to is a Buffer of ours, passed as `void *`; sizes are those of 64-bit machines.
 // - Symbols have the suffix under which the driver exports the present form of a function.
 // - Calls are synchronous, belong to one thread, and may block for ever: they belong in the measuring process.
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
 import koffi, { type LibraryHandle } from 'koffi';
 import { ComputeError, type ComputeFault, gpuUuid } from '../compute.ts';
 
@@ -95,8 +97,9 @@ export class CudaLibrary {
   readonly #number = Buffer.alloc(8);
 
   /** @throws ComputeError `absent` when it cannot be loaded, lacks a function, or finds no driver */
-  constructor(path = 'libcuda.so.1') {
+  constructor(path: string) {
     try {
+      loadCompiler(path);
       this.#library = koffi.load(path);
       for (const [name, parameters] of Object.entries(signatures)) {
         this.#bound.set(name as FunctionName, this.#library.func(name, i32, [...parameters]));
@@ -194,8 +197,8 @@ export class CudaLibrary {
   }
 
   /** Returns when the bytes are there. */
-  write(memory: Handle, from: Uint8Array): void {
-    this.#require('cuMemcpyHtoD_v2', memory, from, from.length);
+  write(memory: Handle, offset: number, from: Uint8Array): void {
+    this.#require('cuMemcpyHtoD_v2', memory + BigInt(offset), from, from.length);
   }
 
   /** Returns when the bytes are there; what was launched before is done first. */
@@ -226,6 +229,20 @@ export class CudaLibrary {
 
   #call(name: FunctionName, ...values: Argument[]): number {
     return (this.#bound.get(name) as Call)(...values);
+  }
+}
+
+/**
+ * The compiler of PTX, which the driver looks for by its name alone: out of a folder that the system's loader does not
+ * know, it is found if it is there already.
+ */
+function loadCompiler(path: string): void {
+  const compiler = join(dirname(path), 'libnvidia-ptxjitcompiler.so.1');
+  if (!isAbsolute(path) || !existsSync(compiler)) return;
+  try {
+    koffi.load(compiler);
+  } catch (error) {
+    throw new Error(`${compiler}: ${error instanceof Error ? error.message : error}`);
   }
 }
 

@@ -126,8 +126,8 @@ class OpenClDevice implements ComputeDevice {
     return new OpenClMemory(this.#library, this.#context, bytes);
   }
 
-  upload(from: Uint8Array, to: DeviceMemory): void {
-    this.#library.write(this.#queue, handleOf(to), from);
+  upload(from: Uint8Array, to: DeviceMemory, offset = 0): void {
+    this.#library.write(this.#queue, handleOf(to), offset, from);
   }
 
   download(from: DeviceMemory, to: Uint8Array, offset = 0): void {

@@ -206,8 +206,8 @@ export class OpenClLibrary {
   }
 
   /** Returns when the bytes are there. */
-  write(queue: Handle, memory: Handle, from: Uint8Array): void {
-    this.#require('clEnqueueWriteBuffer', queue, memory, 1, 0, from.length, from, 0, null, null);
+  write(queue: Handle, memory: Handle, offset: number, from: Uint8Array): void {
+    this.#require('clEnqueueWriteBuffer', queue, memory, 1, offset, from.length, from, 0, null, null);
   }
 
   finish(queue: Handle): void {
