@@ -5,6 +5,7 @@ import { plans, runBenchmarks } from '../src/agent/verification/benchmarks.ts';
 import { ComputeError } from '../src/agent/verification/compute.ts';
 import { type Listing, listComputeDevices } from '../src/agent/verification/listing.ts';
 import { Prover } from '../src/agent/verification/proof.ts';
+import { planAt, writtenPlan } from '../src/broker/verification/challenge-plan.ts';
 import type { Challenge } from '../src/proof/challenge.ts';
 import { EpochCheck } from '../src/proof/epoch-check.ts';
 import { drawPlaces } from '../src/proof/places.ts';
@@ -38,6 +39,7 @@ function check({ info, open }: Listing): void {
       return ['', '', found === root ? 'the bits of the definition' : `WRONG: ${found}`];
     });
   }
+  let plan: ReturnType<typeof writtenPlan> | undefined;
   for (const [size, rounds] of works) {
     attempt(`size ${size}, ${rounds} rounds`, open, (device) => {
       const [challenge, epochSeed] = newChallenge(size, rounds);
@@ -51,10 +53,13 @@ function check({ info, open }: Listing): void {
       const began = performance.now();
       const verdict = verify({ challenge, root, places: drawn, openings }, epoch);
       const judged = performance.now() - began;
+      // No card of the model is twice as fast.
+      plan = writtenPlan(planAt(size, worked / rounds, worked / rounds / 2));
       const told = verdict.accepted ? 'accepted' : `REFUSED: ${verdict.message}`;
       return [`${worked.toFixed(1)} ms`, `${judged.toFixed(1)} ms`, told];
     });
   }
+  if (plan) say(`\nAs a plan for the broker's --challenge-plans: \`${JSON.stringify(plan)}\``);
   say('\n| benchmark | median | least | most |\n|---|---|---|---|');
   const device = open();
   for (const result of runBenchmarks(device, plans.normal)) {

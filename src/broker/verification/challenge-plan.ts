@@ -83,14 +83,29 @@ function planFor(reference: Reference, share: number | undefined, pace: Pace | u
     // What GPUs have shown asks for more than what was expected of them, never for less.
     const shownMs = pace?.size === size ? Math.max(pace.msPerRound, peakMsPerRound) : Number.POSITIVE_INFINITY;
     const msPerRound = Math.min(peakMsPerRound / share, shownMs);
-    const rounds = Math.min(Math.round(deviceMs / msPerRound), limits.rounds.most);
+    const plan = planAt(size, msPerRound, peakMsPerRound);
     const fits = size ** 2 * bytesPerElement <= (reference.memoryGb * 2 ** 30) / 2;
-    if (!fits || rounds < leastRounds) continue;
-    const expectedMs = Math.round(rounds * msPerRound);
-    const slowestMs = Math.round(expectedMs * slowestFactor + overheadMs);
-    return { size, rounds, places, expectedMs, slowestMs, fastestMs: Math.round(rounds * peakMsPerRound) };
+    if (fits && plan.rounds >= leastRounds) return plan;
   }
   return undefined;
+}
+
+/**
+ * The plan for GPUs that take so long for a round of a size.
+ *
+ * @param peakMsPerRound what none of them can be faster than
+ */
+export function planAt(size: number, msPerRound: number, peakMsPerRound: number): ChallengePlan {
+  const { least, most } = limits.rounds;
+  const rounds = Math.min(Math.max(Math.round(deviceMs / msPerRound), least), most);
+  const expectedMs = Math.round(rounds * msPerRound);
+  const slowestMs = Math.round(expectedMs * slowestFactor + overheadMs);
+  return { size, rounds, places, expectedMs, slowestMs, fastestMs: Math.round(rounds * peakMsPerRound) };
+}
+
+/** A plan as it is written: in an operator's file, and in evidence. */
+export function writtenPlan({ size, rounds, places, expectedMs, slowestMs, fastestMs }: ChallengePlan) {
+  return { size, rounds, places, expected_ms: expectedMs, slowest_ms: slowestMs, fastest_ms: fastestMs };
 }
 
 function shareOf({ computeCapability }: Reference): number | undefined {

@@ -15,7 +15,7 @@ import { drawPlaces } from '../../proof/places.ts';
 import { openingBytes } from '../../proof/verify.ts';
 import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
 import { ProofCommitted, ProofOpened, ProofReady } from '../../wire/gpubroker/node/v1/proof.ts';
-import type { ChallengePlan } from './challenge-plan.ts';
+import { type ChallengePlan, writtenPlan } from './challenge-plan.ts';
 import type { ProofFailure } from './contract.ts';
 import { type AskNode, putStep, type Said, type Step, workOf } from './steps.ts';
 import type { Verifier } from './verifier.ts';
@@ -302,21 +302,16 @@ function endOf(proof: Proof, together: number): SessionEnd {
 /** What was asked and what came; bytes in hexadecimal, times in milliseconds. What did not come is absent. */
 function evidenceOf(proof: Proof, together: number): Record<string, unknown> {
   const { gpu, session, challenge, answerMs, root, deviceMicros, places, conditions, verdictSeconds } = proof;
-  const { size, rounds, places: count, expectedMs, slowestMs, fastestMs } = gpu.plan;
   return {
     session,
     product: gpu.product,
-    plan: {
-      size,
-      rounds,
-      places: count,
-      expected_ms: expectedMs,
-      slowest_ms: slowestMs,
-      fastest_ms: fastestMs,
-    },
+    plan: writtenPlan(gpu.plan),
     gpus_at_once: together,
     ...(challenge && { epoch_seed: hex(challenge.epochSeed), seed: hex(challenge.seed) }),
-    ...(answerMs !== undefined && { answer_ms: Math.round(answerMs * 10) / 10, too_fast: answerMs < fastestMs }),
+    ...(answerMs !== undefined && {
+      answer_ms: Math.round(answerMs * 10) / 10,
+      too_fast: answerMs < gpu.plan.fastestMs,
+    }),
     ...(deviceMicros !== undefined && { device_ms: deviceMicros / 1000 }),
     ...(root && { root: hex(root) }),
     ...(places && { places: places.map(({ round, row }) => [round, row]) }),
