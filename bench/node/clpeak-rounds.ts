@@ -52,11 +52,15 @@ export interface Round extends Comparison {
 const plan: Plan = { samples: 3, sampleMs: 300, checkedShare: 0, bufferBytes: 512 * 2 ** 20 };
 const peerDeadline = 240_000;
 
-/** Takes a round on the first device: ours, clpeak's, and ours again, which count by their mean. */
-export async function takeRound(test: PeerTest): Promise<Round[]> {
+/**
+ * Takes a round on the first device: ours, clpeak's, and ours again, which count by their mean.
+ *
+ * @param only of the comparisons, by its name; all where it is undefined
+ */
+export async function takeRound(test: PeerTest, only?: string): Promise<Round[]> {
   const [device] = listOpenClDevices();
   if (!device) throw new Error('there is no OpenCL device');
-  const compared = comparisons.filter((comparison) => comparison.test === test);
+  const compared = comparisons.filter(({ test: of, name }) => of === test && name === (only ?? name));
   const before = compared.map((comparison) => measure(comparison, device));
   const theirs = await peerFigures(test, device.info.name);
   const after = compared.map((comparison) => measure(comparison, device));

@@ -44,7 +44,7 @@ const outcomeColumns: Columns<ChallengeOutcome> = {
 const checkColumns: Columns<Fit['checks'][number]> = {
   WISH: ({ field }) => field,
   WANTED: ({ wanted }) => wanted,
-  HAS: ({ has }) => has,
+  HAS: ({ has }) => (typeof has === 'number' ? rounded(has) : has),
   FITS: ({ ok }) => (ok ? 'yes' : 'no'),
 };
 
