@@ -33,7 +33,7 @@ export async function challengeNode(
   const { account_id: accountId, decommissioned_at } = await findNode(db, principal, id);
   if (decommissioned_at) throw decommissioned(id);
   admit(id);
-  const running = challenger.challengeNow(id);
+  const running = challenger.challengeNow(id, accountId);
   const waiting = new AbortController();
   const late = sleep(challengeWait, undefined, { signal: waiting.signal }).catch(() => undefined);
   // What is refused is refused at once, and is no change.

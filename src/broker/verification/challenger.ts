@@ -46,8 +46,8 @@ export interface RunningChallenger extends Challenger {
 }
 
 const mostRounds = 2;
-/** On request, besides these. */
-const mostRequested = 4;
+/** On request, besides these: of all, and of the nodes of one account, so that none takes the place of the others. */
+const mostRequested = { ofAll: 4, ofAccount: 2 };
 /** As many as may be connected. */
 const mostNodes = 12_000;
 /** GPUs whose interruptions are remembered. */
@@ -88,7 +88,8 @@ class RandomChallenger implements RunningChallenger {
   readonly #nodes = new Set<string>();
   readonly #providers = new Set<string>();
   readonly #rounds = new Set<Promise<unknown>>();
-  #requested = 0;
+  /** The accounts whose nodes are being challenged on request. */
+  readonly #requested: string[] = [];
   /** By the id of the node, or of the GPU. */
   readonly #reluctant = new Map<string, Reluctant>();
   /** Of GPUs, how often in a row they were interrupted. */
@@ -124,17 +125,14 @@ class RandomChallenger implements RunningChallenger {
     await Promise.allSettled(this.#rounds);
   }
 
-  async challengeNow(nodeId: string): Promise<readonly ChallengeOutcome[]> {
+  async challengeNow(nodeId: string, accountId: string): Promise<readonly ChallengeOutcome[]> {
     const { db, isLive } = this.#options;
     if (!isLive(nodeId)) throw new Refusal('conflict', 'GPUB_NODE_OFFLINE', `the node ${nodeId} is not connected`);
     if (this.#nodes.has(nodeId)) {
       throw new Refusal('conflict', 'GPUB_CHALLENGE_RUNNING', `the node ${nodeId} is being challenged`);
     }
-    if (this.#requested >= mostRequested) {
-      const message = `${mostRequested} challenges that were asked for are under way`;
-      throw new Refusal('too-many', 'GPUB_TOO_MANY_CHALLENGES', message, { retryAfter: 30 });
-    }
-    this.#requested += 1;
+    this.#admit(accountId);
+    this.#requested.push(accountId);
     // Before anything is waited for: nobody else takes it.
     this.#nodes.add(nodeId);
     try {
@@ -144,8 +142,19 @@ class RandomChallenger implements RunningChallenger {
       return (await this.#conduct([nodeId])).map(outcomeOf);
     } finally {
       this.#nodes.delete(nodeId);
-      this.#requested -= 1;
+      this.#requested.splice(this.#requested.indexOf(accountId), 1);
     }
+  }
+
+  #admit(accountId: string): void {
+    const { ofAll, ofAccount } = mostRequested;
+    const own = this.#requested.filter((id) => id === accountId).length;
+    if (own < ofAccount && this.#requested.length < ofAll) return;
+    const message =
+      own < ofAccount
+        ? `${ofAll} challenges that were asked for are under way`
+        : `${ofAccount} challenges of nodes of this account are under way`;
+    throw new Refusal('too-many', 'GPUB_TOO_MANY_CHALLENGES', message, { retryAfter: 30 });
   }
 
   async #run(): Promise<void> {

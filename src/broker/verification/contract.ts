@@ -50,8 +50,9 @@ export interface Challenger {
   /**
    * Challenges all free GPUs of a node at once, now; takes some seconds, minutes at worst.
    *
+   * @param accountId whose node it is
    * @throws Refusal `GPUB_NODE_OFFLINE`; `GPUB_NO_FREE_GPU`; `GPUB_CHALLENGE_RUNNING` where the node is challenged
    * already; `GPUB_TOO_MANY_CHALLENGES`, with a time to wait
    */
-  challengeNow(nodeId: string): Promise<readonly ChallengeOutcome[]>;
+  challengeNow(nodeId: string, accountId: string): Promise<readonly ChallengeOutcome[]>;
 }

@@ -97,7 +97,7 @@ test('a node is challenged on request: every free GPU, and no other', async () =
     { name: 'nameless', product: null },
     { name: 'gone', removed_at: new Date() },
   ]);
-  const outcomes = await challenger.challengeNow(nodeId);
+  const outcomes = await challenger.challengeNow(nodeId, 'account');
   expect(outcomes.map(({ gpu, outcome }) => [gpu, outcome]).sort()).toEqual([
     ['free', 'passed'],
     ['too', 'passed'],
@@ -113,21 +113,46 @@ test('a node is challenged on request: every free GPU, and no other', async () =
 
 test('what is asked for is refused where it cannot be done', async () => {
   const { challenger, node, provers } = await setUp();
-  await expect(challenger.challengeNow(newId())).rejects.toEqual(codeOf('GPUB_NODE_OFFLINE'));
+  await expect(challenger.challengeNow(newId(), 'account')).rejects.toEqual(codeOf('GPUB_NODE_OFFLINE'));
   const { nodeId } = await node([{ status: 'maintenance' }]);
-  await expect(challenger.challengeNow(nodeId)).rejects.toEqual(codeOf('GPUB_NO_FREE_GPU'));
+  await expect(challenger.challengeNow(nodeId, 'account')).rejects.toEqual(codeOf('GPUB_NO_FREE_GPU'));
   const { nodeId: other } = await node([{}]);
-  const running = challenger.challengeNow(other);
-  await expect(challenger.challengeNow(other)).rejects.toEqual(codeOf('GPUB_CHALLENGE_RUNNING'));
+  const running = challenger.challengeNow(other, 'account');
+  await expect(challenger.challengeNow(other, 'account')).rejects.toEqual(codeOf('GPUB_CHALLENGE_RUNNING'));
   expect(await running).toMatchObject([{ outcome: 'passed' }]);
   provers.delete(other);
-  await expect(challenger.challengeNow(other)).rejects.toEqual(codeOf('GPUB_NODE_OFFLINE'));
+  await expect(challenger.challengeNow(other, 'account')).rejects.toEqual(codeOf('GPUB_NODE_OFFLINE'));
+});
+
+test('on request, an account has two at a time, and all together four', async () => {
+  const { challenger, node } = await setUp();
+  const begin = async (account: string) => {
+    const { nodeId } = await node([{}]);
+    return { account, nodeId };
+  };
+  const asked = [];
+  for (const account of ['a', 'a', 'a', 'b', 'b', 'c']) asked.push(await begin(account));
+  const ends = await Promise.allSettled(asked.map(({ nodeId, account }) => challenger.challengeNow(nodeId, account)));
+  expect(ends.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+  ]);
+  const [, , own, , , all] = ends.map((end) => (end.status === 'rejected' ? end.reason.message : ''));
+  expect(own).toBe('2 challenges of nodes of this account are under way');
+  expect(all).toBe('4 challenges that were asked for are under way');
+  // Their places are free again.
+  const [first] = asked;
+  expect(await challenger.challengeNow(first?.nodeId ?? '', 'a')).toMatchObject([{ outcome: 'passed' }]);
 });
 
 test('a failure is stored with its reason, and counted', async () => {
   const { challenger, node, results, registry } = await setUp();
   const { nodeId } = await node([{ name: 'a' }, { name: 'b' }], { device: () => 'the only one', workMs: 90 });
-  const outcomes = await challenger.challengeNow(nodeId);
+  const outcomes = await challenger.challengeNow(nodeId, 'account');
   expect(outcomes.map(({ outcome, reason }) => [outcome, reason]).sort()).toEqual([
     ['failed', 'too-slow'],
     ['passed', undefined],
@@ -140,8 +165,10 @@ test('a failure is stored with its reason, and counted', async () => {
 test('a product without a plan is unsupported, once', async () => {
   const { challenger, node, results } = await setUp();
   const { nodeId } = await node([{ product: 'UNKNOWN' }]);
-  expect(await challenger.challengeNow(nodeId)).toMatchObject([{ outcome: 'unsupported', reason: 'no-plan' }]);
-  expect(await challenger.challengeNow(nodeId)).toEqual([]);
+  expect(await challenger.challengeNow(nodeId, 'account')).toMatchObject([
+    { outcome: 'unsupported', reason: 'no-plan' },
+  ]);
+  expect(await challenger.challengeNow(nodeId, 'account')).toEqual([]);
   expect(results).toHaveLength(1);
 });
 
@@ -154,7 +181,7 @@ test('whoever hangs up is not recorded twice, and fails the third time', async (
     },
   });
   const outcomes = [];
-  for (let time = 0; time < 3; time++) outcomes.push(...(await challenger.challengeNow(nodeId)));
+  for (let time = 0; time < 3; time++) outcomes.push(...(await challenger.challengeNow(nodeId, 'account')));
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(['not-now', 'not-now', 'failed']);
   expect(results.map(({ reason }) => reason)).toEqual(['no-answer']);
 });
@@ -223,7 +250,7 @@ test('stopping breaks a round off without a result', async () => {
     },
     stalls: true,
   });
-  const running = challenger.challengeNow(nodeId);
+  const running = challenger.challengeNow(nodeId, 'account');
   await begun;
   await challenger.stop();
   expect(await running).toEqual([]);
