@@ -8,7 +8,7 @@ import { Survivors } from '../../../src/agent/verification/survivors.ts';
 import { testWith } from '../../capabilities.ts';
 import { startNode } from '../../fixtures/linked-node.ts';
 import { startNodeLinkServer } from '../../fixtures/node-link-server.ts';
-import { ProofBroker, provingNode, SharedDevice } from '../../fixtures/node-proofs.ts';
+import { nodeOfDevice, ProofBroker, SharedDevice } from '../../fixtures/node-proofs.ts';
 import { processesOf } from '../devices/watched-source.ts';
 
 const test = testWith('opencl');
@@ -26,7 +26,7 @@ async function nothingLeft({ taken }: SharedDevice): Promise<void> {
 }
 
 test('a GPU that is sold while it works; the other one works on', { timeout: 60_000 }, async () => {
-  const { broker: newBroker, gpus } = provingNode();
+  const { broker: newBroker, gpus } = nodeOfDevice();
   const broker = newBroker();
   await broker.prepare([gpu, 'gpu-b'], { size: 512, rounds: 24 });
   const begun = broker.begin(gpu);
@@ -45,7 +45,7 @@ test('a GPU that is sold while it works; the other one works on', { timeout: 60_
 });
 
 test('a GPU that is lost before it is ready', { timeout: 60_000 }, async () => {
-  const { broker, gpus } = provingNode();
+  const { broker, gpus } = nodeOfDevice();
   const prepared = broker().prepare([gpu]);
   await vi.waitUntil(() => gpus.taken.has(gpu), patience);
   gpus.lose(gpu, 'unhealthy', 'it fell off the bus');
@@ -54,7 +54,7 @@ test('a GPU that is lost before it is ready', { timeout: 60_000 }, async () => {
 });
 
 test('a GPU whose device has another number now', { timeout: 60_000 }, async () => {
-  const { broker, gpus } = provingNode();
+  const { broker, gpus } = nodeOfDevice();
   gpus.deviceName = 'Another';
   const { refusals } = await broker().prepare([gpu]);
   expect(refusals).toEqual([{ gpu, reason: 'failed', message: expect.stringMatching(/^the device is .+ now$/) }]);
@@ -62,7 +62,7 @@ test('a GPU whose device has another number now', { timeout: 60_000 }, async () 
 });
 
 test('the time of the session', { timeout: 60_000 }, async () => {
-  const { broker: newBroker, gpus } = provingNode();
+  const { broker: newBroker, gpus } = nodeOfDevice();
   const broker = newBroker();
   // On a busy machine it may not even get ready in that time.
   const begun = broker.prepare([gpu], { ...long, sessionMillis: 2_500 }).then(() => broker.begin(gpu));
@@ -73,7 +73,7 @@ test('the time of the session', { timeout: 60_000 }, async () => {
 });
 
 test('a process that somebody kills', { timeout: 60_000 }, async () => {
-  const { broker: newBroker, gpus } = provingNode();
+  const { broker: newBroker, gpus } = nodeOfDevice();
   const broker = newBroker();
   await broker.prepare([gpu], long);
   const begun = broker.begin(gpu);
@@ -91,7 +91,7 @@ test('one that cannot be killed keeps its GPU, and nobody waits for it', { timeo
   onTestFinished(() => {
     for (const process of held) process.kill('SIGKILL');
   });
-  const { broker: newBroker } = provingNode({ start });
+  const { broker: newBroker } = nodeOfDevice({ start });
   const broker = newBroker();
   await broker.prepare([gpu], long);
   const begun = broker.begin(gpu);
@@ -120,7 +120,7 @@ test('the stream to the broker, between two steps and in the middle of one', { t
     await node.stop();
     server.remove();
   });
-  challenges = new ProofChallenges({ freeGpus: async () => gpus }, provingNode().log);
+  challenges = new ProofChallenges({ freeGpus: async () => gpus }, nodeOfDevice().log);
   const streaming = () => vi.waitUntil(() => node.link.state.phase === 'streaming', patience);
   const newBroker = () =>
     new ProofBroker((challenge) => {
@@ -144,7 +144,7 @@ test('the stream to the broker, between two steps and in the middle of one', { t
 });
 
 test('the agent', { timeout: 60_000 }, async () => {
-  const node = provingNode();
+  const node = nodeOfDevice();
   const challenges = new ProofChallenges({ freeGpus: async () => node.gpus }, node.log);
   const broker = new ProofBroker((challenge) => challenges.answer(challenge));
   await broker.prepare([gpu], long);
@@ -157,14 +157,14 @@ test('the agent', { timeout: 60_000 }, async () => {
 });
 
 test('a GPU that nothing can compute on', async () => {
-  const { broker, gpus } = provingNode();
+  const { broker, gpus } = nodeOfDevice();
   gpus.refuse(gpu, 'unsupported', 'no compute library shows this GPU');
   const { refusals } = await broker().prepare([gpu]);
   expect(refusals).toEqual([{ gpu, reason: 'unsupported', message: 'no compute library shows this GPU' }]);
 });
 
 test('an agent that cannot load what it needs says so, and tries again', async () => {
-  const node = provingNode();
+  const node = nodeOfDevice();
   node.gpus.refuse(gpu, 'held', 'it is sold');
   let attempts = 0;
   const freeGpus = async () => {
@@ -178,7 +178,7 @@ test('an agent that cannot load what it needs says so, and tries again', async (
 });
 
 test('a challenge whose stream has ended while what it needs was loaded', async () => {
-  const node = provingNode();
+  const node = nodeOfDevice();
   const loading = Promise.withResolvers<SharedDevice>();
   const challenges = new ProofChallenges({ freeGpus: () => loading.promise }, node.log);
   const prepared = new ProofBroker((asked) => challenges.answer(asked)).prepare([gpu]);

@@ -4,7 +4,7 @@ import { expect, test as plainTest } from 'vitest';
 import { NotFree } from '../../../src/agent/measurements/contract.ts';
 import { mostRowBytes } from '../../../src/agent/measurements/proof-steps.ts';
 import { testWith } from '../../capabilities.ts';
-import { type ProofBroker, provingNode } from '../../fixtures/node-proofs.ts';
+import { nodeOfDevice, type ProofBroker } from '../../fixtures/node-proofs.ts';
 import { processesOf } from '../devices/watched-source.ts';
 
 const test = testWith('opencl');
@@ -37,24 +37,24 @@ const beforePrepare: Hostile[] = [
 ];
 
 plainTest.each(beforePrepare)('%s', async (_, ask, refusal) => {
-  const { broker, gpus } = provingNode();
+  const { broker, gpus } = nodeOfDevice();
   await expect(ask(broker())).rejects.toThrow(refusal);
   expect(gpus.taken.size).toBe(0);
 });
 
 plainTest('the id of a session', async () => {
-  const { broker } = provingNode();
+  const { broker } = nodeOfDevice();
   await expect(broker(text).prepare([gpu])).rejects.toThrow('invalid: session: 1 to 128 characters are allowed');
   await expect(broker('').prepare([gpu])).rejects.toThrow('invalid: session: 1 to 128 characters are allowed');
 });
 
 plainTest('the end of a session that is not there is no failure', async () => {
-  await provingNode().broker().end([gpu]);
+  await nodeOfDevice().broker().end([gpu]);
 });
 
 plainTest('more sessions than there may be', async () => {
   const looked = Promise.withResolvers<never>();
-  const { broker } = provingNode({ free: { take: () => looked.promise } });
+  const { broker } = nodeOfDevice({ free: { take: () => looked.promise } });
   const prepared = Array.from({ length: 8 }, (_, at) => broker().prepare([`gpu-${at}`]));
   await expect(broker().prepare([gpu])).rejects.toThrow('busy: session: 8 are not over; so many are allowed');
   looked.reject(new NotFree('held', 'it is sold'));
@@ -64,7 +64,7 @@ plainTest('more sessions than there may be', async () => {
 });
 
 test('in every step of a session', { timeout: 60_000 }, async () => {
-  const node = provingNode();
+  const node = nodeOfDevice();
   const broker = node.broker();
   const expectRefused = (asked: Promise<unknown>, refusal: string) => expect(asked).rejects.toThrow(refusal);
   await broker.prepare([gpu]);
@@ -110,7 +110,7 @@ test('in every step of a session', { timeout: 60_000 }, async () => {
 });
 
 test('a work that no device has the memory for', { timeout: 60_000 }, async () => {
-  const { broker, gpus } = provingNode();
+  const { broker, gpus } = nodeOfDevice();
   const { refusals } = await broker().prepare([gpu], { size: 65_536, rounds: 1_024 });
   expect(refusals).toEqual([{ gpu, reason: 'failed', message: expect.stringContaining('the work needs') }]);
   expect(gpus.taken.size).toBe(0);

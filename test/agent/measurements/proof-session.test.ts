@@ -10,7 +10,7 @@ import type { ProofRow } from '../../../src/wire/gpubroker/node/v1/proof.ts';
 import { testWith } from '../../capabilities.ts';
 import { removeNodeFolders, startNode } from '../../fixtures/linked-node.ts';
 import { startNodeLinkServer } from '../../fixtures/node-link-server.ts';
-import { ProofBroker, provingNode } from '../../fixtures/node-proofs.ts';
+import { nodeOfDevice, ProofBroker } from '../../fixtures/node-proofs.ts';
 import { vectors } from '../../proof/vectors.ts';
 import { processesOf } from '../devices/watched-source.ts';
 
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 async function linked() {
   const server = await startNodeLinkServer();
-  const node = provingNode();
+  const node = nodeOfDevice();
   const { proofs } = node;
   const linkedNode = await startNode(server, { onChallenge: (challenge) => proofs.answer(challenge) });
   ends.push(server.remove, linkedNode.stop);
@@ -103,7 +103,7 @@ test('two GPUs at the same time, each with its own work, and one that is sold', 
 });
 
 test('two sessions, of different sizes, at the same time', { timeout: 60_000 }, async () => {
-  const { broker: newBroker, gpus } = provingNode();
+  const { broker: newBroker, gpus } = nodeOfDevice();
   const [small, large] = [newBroker(), newBroker()];
   await Promise.all([small.prepare(['gpu-a']), large.prepare(['gpu-b'], { size: 256 })]);
   await Promise.all([small.begin('gpu-a'), large.begin('gpu-b')]);

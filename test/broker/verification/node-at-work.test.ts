@@ -8,7 +8,7 @@ import { NodeSession } from '../../../src/broker/verification/session.ts';
 import { createVerifier } from '../../../src/broker/verification/verifier.ts';
 import { Challenge } from '../../../src/wire/gpubroker/node/v1/node_link.ts';
 import { testWith } from '../../capabilities.ts';
-import { provingNode } from '../../fixtures/node-proofs.ts';
+import { nodeOfDevice } from '../../fixtures/node-proofs.ts';
 
 const test = testWith('opencl');
 const verifier = createVerifier({ log: pino({ level: 'silent' }), random: Math.random });
@@ -16,7 +16,7 @@ afterAll(() => verifier.close());
 const plan: ChallengePlan = { size: 128, rounds: 3, places: 48, expectedMs: 0, slowestMs: 60_000, fastestMs: 0 };
 
 test('GPUs of two models pass, and one that is sold is not challenged', { timeout: 120_000 }, async () => {
-  const { gpus, proofs } = provingNode();
+  const { gpus, proofs } = nodeOfDevice();
   gpus.refuse('gpu-c', 'held', 'it is sold');
   const asked = (name: string, own: ChallengePlan) => ({ gpuId: `id of ${name}`, name, product: 'X', plan: own });
   const all = [asked('gpu-a', plan), asked('gpu-b', { ...plan, size: 256 }), asked('gpu-c', plan)];
