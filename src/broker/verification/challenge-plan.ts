@@ -13,8 +13,13 @@ export interface ChallengePlan {
   readonly places: number;
   /** How long the device is expected to work. */
   readonly expectedMs: number;
-  /** A later answer fails. */
+  /** A later answer does not pass. */
   readonly slowestMs: number;
+  /**
+   * Up to here a later answer does not fail either: what GPUs of the product take is assumed. Undefined where it is known,
+   * and what is too late has failed.
+   */
+  readonly undecidedMs?: number;
   /** An earlier one is noted: the GPU would be better than its product can be. */
   readonly fastestMs: number;
 }
@@ -39,6 +44,8 @@ const shares: readonly (readonly [capability: number, share: number])[] = [
  * a third. It is less than two, so that a GPU that does the work of two is too late.
  */
 const slowestFactor = 1.5;
+/** By so much a share may be wrong: what takes longer still is another GPU, or none. */
+const assumedFactor = 5;
 /** What does not depend on the device: the way there and back, and the processes at both ends. */
 const overheadMs = 500;
 /** The largest size is taken that the memory has room for, and that comes to so many rounds. */
@@ -85,7 +92,8 @@ function planFor(reference: Reference, share: number | undefined, pace: Pace | u
     const msPerRound = Math.min(peakMsPerRound / share, shownMs);
     const plan = planAt(size, msPerRound, peakMsPerRound);
     const fits = size ** 2 * bytesPerElement <= (reference.memoryGb * 2 ** 30) / 2;
-    if (fits && plan.rounds >= leastRounds) return plan;
+    if (!fits || plan.rounds < leastRounds) continue;
+    return msPerRound === shownMs ? plan : { ...plan, undecidedMs: assumedFactor * plan.expectedMs + overheadMs };
   }
   return undefined;
 }
@@ -104,8 +112,9 @@ export function planAt(size: number, msPerRound: number, peakMsPerRound: number)
 }
 
 /** A plan as it is written: in an operator's file, and in evidence. */
-export function writtenPlan({ size, rounds, places, expectedMs, slowestMs, fastestMs }: ChallengePlan) {
-  return { size, rounds, places, expected_ms: expectedMs, slowest_ms: slowestMs, fastest_ms: fastestMs };
+export function writtenPlan({ size, rounds, places, expectedMs, slowestMs, undecidedMs, fastestMs }: ChallengePlan) {
+  const times = { expected_ms: expectedMs, slowest_ms: slowestMs, fastest_ms: fastestMs };
+  return { size, rounds, places, ...times, ...(undecidedMs !== undefined && { undecided_ms: undecidedMs }) };
 }
 
 function shareOf({ computeCapability }: Reference): number | undefined {

@@ -53,6 +53,7 @@ test('one GPU that does the work of two, as fast as is expected, is too late', (
     expect(plan.slowestMs).toBeLessThan(2 * plan.expectedMs);
     expect(plan.slowestMs).toBeGreaterThan(1.5 * plan.expectedMs);
     expect(plan.fastestMs).toBeLessThan(plan.expectedMs);
+    expect(plan.undecidedMs).toBe(5 * plan.expectedMs + 500);
     expect(plan.places).toBe(48);
   }
 });

@@ -61,6 +61,8 @@ test('the middle of what providers come to is the pace, and the plan that follow
   expect(expected?.rounds).toBe(189);
   expect(shown).toMatchObject({ rounds: 333, expectedMs: 2_997 });
   expect(shown?.slowestMs).toBeLessThan(2 * 2_997);
+  // What is known is not assumed: who is late has failed.
+  expect(shown?.undecidedMs).toBeUndefined();
 });
 
 test.each([

@@ -67,6 +67,15 @@ test(`honest runs pass, ${soaking ? 1_000 : 25} of as many`, { timeout: 600_000 
   for (let run = 0; run < (soaking ? 1_000 : 25); run++) expect((await endOf({})).state).toBe('passed');
 });
 
+test('where the time of a product is assumed, a late answer proves nothing, and a hopeless one fails', async () => {
+  const assumed = [{ ...plan, undecidedMs: 500 }];
+  const endAfter = async (workMs: number) => (await challenge(['a'], { workMs }, assumed)).ends[0];
+  expect(await endAfter(160)).toMatchObject({ state: 'passed' });
+  expect(await endAfter(161)).toMatchObject({ state: 'unsupported', reason: 'slower-than-assumed', answerMs: 161 });
+  expect(await endAfter(500)).toMatchObject({ state: 'unsupported', evidence: { plan: { undecided_ms: 500 } } });
+  expect(await endAfter(501)).toEqual(failedFor('too-slow'));
+});
+
 test('all GPUs begin in the same turn, also those with other plans', async () => {
   const { ends, asked } = await challenge(['a', 'b', 'c'], {}, [plan, { ...plan, rounds: 2 }]);
   expect(ends.map(({ state }) => state)).toEqual(['passed', 'passed', 'passed']);
