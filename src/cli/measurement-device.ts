@@ -1,5 +1,5 @@
 // `gpubroker bench devices` and `bench run --device`: devices of this machine, measured without a daemon.
-import { type BenchmarkResult, type Effort, plans } from '../agent/verification/benchmarks.ts';
+import { type BenchmarkResult, deadlines, type Effort, plans } from '../agent/verification/benchmarks.ts';
 import { ComputeError, type ComputeInfo } from '../agent/verification/compute.ts';
 import { listDevices, startMeasuring } from '../agent/verification/measuring.ts';
 import type { BenchmarkName } from '../score/figures.ts';
@@ -14,9 +14,6 @@ export interface DeviceOrder {
   readonly effort: Effort;
   readonly names: readonly BenchmarkName[];
 }
-
-/** Milliseconds: what everything together may take. */
-const deadlines = { quick: 120_000, normal: 600_000, thorough: 3_600_000 };
 
 /** Shows the devices. @throws CodedError where there is no library for them */
 export async function showDevices(json: boolean): Promise<void> {

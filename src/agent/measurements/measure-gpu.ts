@@ -3,7 +3,7 @@
 import { type BenchmarkName, benchmarkNames, medianOf, units } from '../../score/figures.ts';
 import type { Figure, Measurement, RunMeasurementResponse } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { DeviceReadings, EccErrors } from '../devices/record.ts';
-import { type BenchmarkResult, type Effort, plans } from '../verification/benchmarks.ts';
+import { type BenchmarkResult, deadlines, plans } from '../verification/benchmarks.ts';
 import { ComputeError, type ComputeInfo, isSameDevice } from '../verification/compute.ts';
 import { type Measuring, startMeasuring } from '../verification/measuring.ts';
 import type { Order } from '../verification/orders.ts';
@@ -13,8 +13,6 @@ import { keep, type ReadingsFeed } from './readings.ts';
 import { conditionsOf, growthOf, type Span } from './run-conditions.ts';
 import type { Together } from './together.ts';
 
-/** What all benchmarks of a GPU may take together, in milliseconds. */
-export const deadlines: Readonly<Record<Effort, number>> = { quick: 120_000, normal: 600_000, thorough: 3_600_000 };
 /** Longest wait for the counters of errors after the last figure, in milliseconds. */
 const longestWait = 5_000;
 

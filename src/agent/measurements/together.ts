@@ -4,11 +4,11 @@
 // are taken than of a GPU alone: the median is one of those that all shared.
 import { type BenchmarkName, medianOf } from '../../score/figures.ts';
 import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
-import { type Effort, type Plan, plans } from '../verification/benchmarks.ts';
+import { deadlines, type Effort, type Plan, plans } from '../verification/benchmarks.ts';
 import { ComputeError } from '../verification/compute.ts';
 import { startMeasuring } from '../verification/measuring.ts';
 import type { TakenGpu } from './contract.ts';
-import { deadlines, resultsOf } from './measure-gpu.ts';
+import { resultsOf } from './measure-gpu.ts';
 
 /** What GPUs of one node have to share: power and cooling with the one, and the host's memory on small machines. */
 export const sharedBenchmarks = ['fp32', 'memory-bandwidth'] as const satisfies readonly BenchmarkName[];

@@ -29,6 +29,9 @@ export const plans: Readonly<Record<Effort, Plan>> = {
   thorough: { samples: 11, sampleMs: 2_000, checkedShare: 0.9, bufferBytes },
 };
 
+/** What all benchmarks of a device may take together, in milliseconds. */
+export const deadlines: Readonly<Record<Effort, number>> = { quick: 120_000, normal: 600_000, thorough: 3_600_000 };
+
 /** A figure with all that it was taken from. */
 export interface Figure {
   readonly benchmark: BenchmarkName;
