@@ -1,5 +1,9 @@
 // What a challenge of a GPU asks for, and the limits within which both sides agree to work.
 
+/** The kind of challenge, as broker and nodes call it. */
+export const proofKind = 'proof-of-gpu/1';
+/** What a session of proofs takes at most, in milliseconds. */
+export const longestSession = 600_000;
 /** Bytes of every seed and digest. */
 export const digestSize = 32;
 
@@ -38,11 +42,11 @@ export const limits = {
 } as const;
 
 /**
- * Checks a challenge, wherever it came from.
+ * Checks what of a challenge is known before its clock starts.
  *
  * @throws RangeError that names the field, its value and what is allowed
  */
-export function checkChallenge({ id, gpu, epochSeed, seed, size, rounds }: Challenge): void {
+export function checkWork({ epochSeed, size, rounds }: Pick<Challenge, 'epochSeed' | 'size' | 'rounds'>): void {
   const { least, most, step } = limits.size;
   if (!isWhole(size, limits.size) || size % step !== 0) {
     throw new RangeError(`size: ${size} is not allowed; a multiple of ${step} from ${least} to ${most} is`);
@@ -50,9 +54,18 @@ export function checkChallenge({ id, gpu, epochSeed, seed, size, rounds }: Chall
   if (!isWhole(rounds, limits.rounds)) {
     throw new RangeError(`rounds: ${rounds} is not allowed; ${limits.rounds.least} to ${limits.rounds.most} are`);
   }
-  for (const [name, bytes] of Object.entries({ epochSeed, seed })) {
-    if (bytes.length !== digestSize) throw new RangeError(`${name}: ${bytes.length} bytes; ${digestSize} are allowed`);
-  }
+  checkSeed('epochSeed', epochSeed);
+}
+
+/**
+ * Checks a challenge, wherever it came from.
+ *
+ * @throws RangeError that names the field, its value and what is allowed
+ */
+export function checkChallenge(challenge: Challenge): void {
+  const { id, gpu, seed } = challenge;
+  checkWork(challenge);
+  checkSeed('seed', seed);
   for (const [name, text] of Object.entries({ id, gpu })) {
     if (text === '' || text.length > 128) throw new RangeError(`${name}: 1 to 128 characters are allowed`);
   }
@@ -78,6 +91,10 @@ export function checkPlaces({ size, rounds }: Pick<Challenge, 'size' | 'rounds'>
       throw new RangeError(`row: ${row} is not allowed; 0 to ${size - 1} are`);
     }
   }
+}
+
+function checkSeed(name: string, bytes: Uint8Array): void {
+  if (bytes.length !== digestSize) throw new RangeError(`${name}: ${bytes.length} bytes; ${digestSize} are allowed`);
 }
 
 function isWhole(value: number, { least, most }: { readonly least: number; readonly most: number }): boolean {

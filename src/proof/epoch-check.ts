@@ -3,7 +3,7 @@
 // a·B ≠ c the two sides differ for all but one in p choices of r.
 //
 // Whoever knows r can make wrong rows that pass: it leaves this class by no way.
-import { checkChallenge, digestSize } from './challenge.ts';
+import { checkWork } from './challenge.ts';
 import { fillRow, keyOfB } from './generator.ts';
 import { below } from './uniform.ts';
 
@@ -28,7 +28,7 @@ export class EpochCheck {
    * @param random a source of uniform 32-bit numbers that nobody can guess
    */
   static make(epochSeed: Uint8Array, size: number, random: () => number): EpochCheck {
-    checkChallenge({ id: 'epoch', gpu: 'any', epochSeed, seed: new Uint8Array(digestSize), size, rounds: 1 });
+    checkWork({ epochSeed, size, rounds: 1 });
     const r = Float64Array.from({ length: size }, () => below(modulus, random));
     const br = new Float64Array(size);
     const key = keyOfB({ epochSeed });

@@ -1,5 +1,5 @@
 // What the broker asks for in a proof of GPU, read and checked: the node trusts it no more than the broker does the node.
-import { type Challenge, checkChallenge, checkPlaces, digestSize, type Place } from '../../proof/challenge.ts';
+import { checkPlaces, checkWork, digestSize, type Place, proofKind } from '../../proof/challenge.ts';
 import { openingBytes } from '../../proof/verify.ts';
 import type { Challenge as Asked } from '../../wire/gpubroker/node/v1/node_link.ts';
 import {
@@ -11,8 +11,6 @@ import {
 } from '../../wire/gpubroker/node/v1/proof.ts';
 import type { Start, Work } from '../verification/proof.ts';
 
-/** The one kind of challenge that there is. */
-export const proofKind = 'proof-of-gpu/1';
 /** Of a node; more than any has. */
 const mostGpus = 1_024;
 /** Of ids and names. */
@@ -74,8 +72,7 @@ export function readStep({ kind, gpus, payload }: Asked): AskedStep {
 /** @throws ProofRefused */
 export function readPrepare({ epochSeed, size, rounds, sessionMillis }: ProofPrepare): { work: Work; millis: number } {
   const work = { epochSeed, size, rounds };
-  const trial: Challenge = { ...work, id: 'trial', gpu: 'any', seed: new Uint8Array(digestSize) };
-  inRange(() => checkChallenge(trial));
+  inRange(() => checkWork(work));
   if (sessionMillis === 0) throw new ProofRefused('invalid', 'sessionMillis: 0 is not allowed; more is');
   return { work, millis: sessionMillis };
 }

@@ -1,6 +1,7 @@
 // The node's answers to the broker's proof challenges: sessions in which GPUs of the node work at the same moment. Those
 // of one session have work of one size, so a node of several models has several. docs/proof-of-gpu.md has the steps.
 import type { Log } from '../../daemon/logger.ts';
+import { longestSession } from '../../proof/challenge.ts';
 import type { OpenedRow, Opening } from '../../proof/verify.ts';
 import type { NotMeasured } from '../../wire/gpubroker/device/v1/measurement.ts';
 import type { Challenge, ChallengeResult } from '../../wire/gpubroker/node/v1/node_link.ts';
@@ -18,8 +19,6 @@ import { type FreeGpus, NotFree } from './contract.ts';
 import { type AskedStep, ProofRefused, readBegin, readOpen, readPrepare, readRows, readStep } from './proof-steps.ts';
 import { ProvingGpu, refusalOf } from './proving-gpu.ts';
 
-/** Milliseconds: what a session may take at most, whatever the broker says. */
-const longestSession = 600_000;
 /** At the same time: more than a node has models. */
 const mostSessions = 8;
 

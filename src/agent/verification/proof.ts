@@ -3,7 +3,14 @@
 // The device keeps one product at a time, for all of them would not fit: the rows that are opened are computed once
 // more, from the seeds on, each from its own row alone. The tree over all rows is made on the device too, where it
 // stays: for 2 million rows it would cost a processor a quarter of a second, within the time that counts.
-import { type Challenge, checkChallenge, checkPlaces, digestSize, type Place } from '../../proof/challenge.ts';
+import {
+  type Challenge,
+  checkChallenge,
+  checkPlaces,
+  checkWork,
+  digestSize,
+  type Place,
+} from '../../proof/challenge.ts';
 import { arity, levelsOf } from '../../proof/commitment.ts';
 import { keyOfA, keyOfB } from '../../proof/generator.ts';
 import type { OpenedRow, Opening } from '../../proof/verify.ts';
@@ -43,7 +50,7 @@ export class Prover {
   constructor(device: ComputeDevice, work: Work) {
     const { size, rounds, epochSeed } = work;
     const trial: Challenge = { ...work, id: 'trial', gpu: 'any', seed: new Uint8Array(digestSize) };
-    checkChallenge(trial);
+    checkWork(work);
     this.#device = device;
     this.#work = work;
     this.#levels = levelsAbove(work);

@@ -1,8 +1,5 @@
 // What came of challenging a GPU, and who is told: the seam between those who challenge and those who keep records.
 
-/** The kind of challenge, as nodes know it. */
-export const proofKind = 'proof-of-gpu/1';
-
 /** Why a GPU has failed. */
 export type ProofFailure = 'malformed' | 'not-committed' | 'wrong-product' | 'too-slow' | 'no-answer';
 

@@ -1,6 +1,6 @@
 // The journal's events about verifications: each shows the GPU after it, and what was verified.
 import type { Gpu } from '../../api/gpus.ts';
-import { type VerificationEventKind, verificationEventKinds } from '../../api/verifications.ts';
+import type { VerificationEventKind } from '../../api/verifications.ts';
 import type { JournalEvent } from '../events/journal.ts';
 
 /** What of a verification stands in its event. */
@@ -10,9 +10,6 @@ export interface VerificationInEvent {
   readonly outcome: 'passed' | 'failed' | 'unsupported';
   readonly reason: string | null;
 }
-
-/** By which the stream of verifications is told from all that happens; migration 9 has an index for just these. */
-export const verificationEvents: readonly string[] = verificationEventKinds;
 
 /** The event about a GPU; `verification` is absent where a label ran out by itself. */
 export function verificationEvent(

@@ -1,16 +1,11 @@
 // What a node measured, as it is kept: its figures, and the evidence of how they were taken. Nodes are not trusted.
 import { type FigureName, figureNames, type Samples, units } from '../../score/figures.ts';
 import type { Results } from '../../score/score.ts';
-import type {
-  Figure,
-  Measurement,
-  Range,
-  RunConditions,
-  Unmeasured,
-} from '../../wire/gpubroker/device/v1/measurement.ts';
+import type { Figure, Measurement, Unmeasured } from '../../wire/gpubroker/device/v1/measurement.ts';
 import { isId } from '../ids.ts';
 import { invalid } from '../refusal.ts';
 import { storableText } from '../registry/ingest/storable.ts';
+import { writtenConditions } from './run-conditions.ts';
 
 /** By what devices are measured. */
 const backends: readonly string[] = ['cuda', 'opencl'];
@@ -73,7 +68,7 @@ export function evidenceOf(measurement: Measurement): Record<string, unknown> {
   const { figures } = measurement;
   const conditions = figureNames.flatMap((name) => {
     const found = figures.find((figure) => figure.name === name)?.conditions;
-    return found ? [[name, conditionsOf(found)]] : [];
+    return found ? [[name, writtenConditions(found, ({ least, greatest }) => ({ least, greatest }))]] : [];
   });
   return {
     backend: text(measurement.backend),
@@ -83,19 +78,4 @@ export function evidenceOf(measurement: Measurement): Record<string, unknown> {
     node_label: text(measurement.label),
     conditions: Object.fromEntries(conditions),
   };
-}
-
-function conditionsOf({ readings, throttleBits, ...ranges }: RunConditions): Record<string, unknown> {
-  const named = {
-    sm_mhz: ranges.smMhz,
-    memory_mhz: ranges.memoryMhz,
-    power_milliwatts: ranges.powerMilliwatts,
-    temperature_celsius: ranges.temperatureCelsius,
-  };
-  const known = Object.entries(named).flatMap(([name, range]) => (range ? [[name, rangeOf(range)]] : []));
-  return { readings, throttle_bits: throttleBits, ...Object.fromEntries(known) };
-}
-
-function rangeOf({ least, greatest }: Range): { least: number; greatest: number } {
-  return { least, greatest };
 }

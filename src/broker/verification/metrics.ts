@@ -9,20 +9,22 @@ export interface ChallengeMetrics {
 
 /** The reasons that are told apart; nodes may give any other. */
 const reasons = new Set([
-  ...['malformed', 'not-committed', 'wrong-product', 'too-slow', 'no-answer'],
-  ...[
-    'held',
-    'busy',
-    'unhealthy',
-    'unsupported',
-    'no-plan',
-    'slower-than-assumed',
-    'gone',
-    'silent',
-    'refused',
-    'broker',
-    'verifier',
-  ],
+  'malformed',
+  'not-committed',
+  'wrong-product',
+  'too-slow',
+  'no-answer',
+  'held',
+  'busy',
+  'unhealthy',
+  'unsupported',
+  'no-plan',
+  'slower-than-assumed',
+  'gone',
+  'silent',
+  'refused',
+  'broker',
+  'verifier',
 ]);
 
 export function challengeMetrics(registry: Registry, rounds: () => number): ChallengeMetrics {

@@ -10,13 +10,14 @@
 // Nothing that a node says about time counts: an answer's time runs from the moment its request is handed to the link until
 // the answer is out of it, by the broker's monotonic clock.
 
-import type { Challenge, Place } from '../../proof/challenge.ts';
+import { type Challenge, longestSession, type Place } from '../../proof/challenge.ts';
 import { drawPlaces } from '../../proof/places.ts';
 import { openingBytes } from '../../proof/verify.ts';
 import type { RunConditions } from '../../wire/gpubroker/device/v1/measurement.ts';
 import { ProofCommitted, ProofOpened, ProofReady } from '../../wire/gpubroker/node/v1/proof.ts';
 import { type ChallengePlan, writtenPlan } from './challenge-plan.ts';
 import type { ProofFailure } from './contract.ts';
+import { writtenConditions } from './run-conditions.ts';
 import { type AskNode, putStep, type Said, type Step, workOf } from './steps.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -68,7 +69,7 @@ export interface SessionTools {
 }
 
 /** Milliseconds. No node keeps a session for longer than these ten minutes. */
-const waits = { prepare: 120_000, rows: 60_000, end: 10_000, session: 10 * 60_000 };
+const waits = { prepare: 120_000, rows: 60_000, end: 10_000 };
 /** After the slowest time that is accepted an answer is still waited for, so that its time can be told. */
 const patience = { factor: 2, extra: 20_000 };
 /** Bytes of opened rows in one message, about. */
@@ -117,7 +118,7 @@ export class NodeSession {
 
   /** Makes the GPUs ready. Those that are not have their outcome already. Never rejects. */
   async prepare(): Promise<void> {
-    this.#over = this.#tools.clock() + waits.session;
+    this.#over = this.#tools.clock() + longestSession;
     await Promise.all(this.#groups.map((group) => this.#prepare(group)));
   }
 
@@ -143,7 +144,7 @@ export class NodeSession {
         proof.challenge = { id: proof.id, gpu: proof.gpu.name, epochSeed, seed, size, rounds };
       }
       reason = 'unreadable';
-      const prepare = { epochSeed: Buffer.from(epochSeed), size, rounds, sessionMillis: waits.session };
+      const prepare = { epochSeed: Buffer.from(epochSeed), size, rounds, sessionMillis: longestSession };
       takeReady(proofs, await this.#step(session, proofs, { prepare }, waits.prepare));
     } catch (error) {
       for (const proof of proofs) endNotNow(proof, reason, String(error));
@@ -284,7 +285,7 @@ function fail(proof: Proof, reason: ProofFailure, message: string): void {
 
 /** A slow line, or somebody who plays for time: it counts as a stream that has ended. */
 function runOut(proof: Proof): void {
-  const message = `its rows were not there within ${waits.session / 60_000} minutes`;
+  const message = `its rows were not there within ${longestSession / 60_000} minutes`;
   proof.end = { state: 'broken-off', reason: 'gone', message };
 }
 
@@ -323,23 +324,9 @@ function evidenceOf(proof: Proof, together: number): Record<string, unknown> {
     ...(deviceMicros !== undefined && { device_ms: deviceMicros / 1000 }),
     ...(root && { root: hex(root) }),
     ...(places && { places: places.map(({ round, row }) => [round, row]) }),
-    ...(conditions && { conditions: conditionsOf(conditions) }),
+    ...(conditions && { conditions: writtenConditions(conditions, ({ least, greatest }) => [least, greatest]) }),
     verdict_ms: Math.round(verdictSeconds * 1e4) / 10,
   };
-}
-
-function conditionsOf({
-  readings,
-  smMhz,
-  memoryMhz,
-  powerMilliwatts,
-  temperatureCelsius,
-  throttleBits,
-}: RunConditions) {
-  const ranges = { sm_mhz: smMhz, memory_mhz: memoryMhz, power_milliwatts: powerMilliwatts };
-  const all = Object.entries({ ...ranges, temperature_celsius: temperatureCelsius });
-  const told = all.flatMap(([name, range]) => (range ? [[name, [range.least, range.greatest]]] : []));
-  return { readings, throttle_bits: throttleBits, ...Object.fromEntries(told) };
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,8 +1,8 @@
 // What one challenge asks of its node, step by step, and what can become of a step.
+import { proofKind } from '../../proof/challenge.ts';
 import type { ChallengeResult } from '../../wire/gpubroker/node/v1/node_link.ts';
 import { ProofRequest } from '../../wire/gpubroker/node/v1/proof.ts';
 import { Refusal } from '../refusal.ts';
-import { proofKind } from './contract.ts';
 
 /** Work for GPUs of a node, as the node link carries it. */
 export interface NodeWork {
